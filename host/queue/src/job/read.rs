@@ -1,0 +1,199 @@
+//! Reading a job from its document. Any MongoDB client may have put it, so every field that has a
+//! sensible default may be missing, and whole numbers may come in any numeric type.
+
+use std::time::Duration;
+
+use bson::raw::{RawBson, RawBsonRef};
+use bson::{DateTime, RawDocument, Uuid};
+
+use super::{Claim, ErrorRecord, Job, JobId, Progress, Token};
+use crate::error::{Error, Result};
+use crate::payload::Payload;
+use crate::queue::Defaults;
+use crate::retry::Backoff;
+
+pub(super) fn job(document: &RawDocument) -> Result<Job> {
+    let fields = Fields(document);
+    let defaults = Defaults::default();
+    let backoff = fields.document("backoff")?;
+    Ok(Job {
+        id: id(fields.required("_id")?)?,
+        queue: fields.text("queue")?.ok_or_else(|| missing("queue"))?,
+        state: fields.text("state")?.ok_or_else(|| missing("state"))?.parse()?,
+        priority: fields.number("priority")?.unwrap_or(0).clamp(i32::MIN.into(), i32::MAX.into())
+            as i32,
+        due: fields.date("due")?.ok_or_else(|| missing("due"))?,
+        payload: fields.payload("payload", "content_type")?.unwrap_or(Payload::Bson(RawBson::Null)),
+        headers: headers(&fields)?,
+        attempts: fields.count("attempts")?.unwrap_or(0),
+        max_attempts: fields.count("max_attempts")?.unwrap_or(defaults.max_attempts),
+        timeout: fields.millis("timeout_ms")?.unwrap_or(defaults.timeout),
+        backoff: match backoff {
+            Some(backoff) => Backoff {
+                first: backoff.millis("first_ms")?.unwrap_or_default(),
+                max: backoff.millis("max_ms")?.unwrap_or_default(),
+            },
+            None => defaults.backoff,
+        },
+        retain: fields.millis("retain_ms")?,
+        claims: fields.number("claims")?.unwrap_or(0).max(0).unsigned_abs(),
+        claim: claim(&fields)?,
+        progress: progress(&fields)?,
+        saved: fields.payload("saved", "saved_type")?,
+        errors: errors(&fields)?,
+        cancel_at: fields.date("cancel_at")?,
+        unique_key: fields.text("unique_key")?,
+        output: fields.payload("output", "output_type")?,
+        created_at: match fields.date("created_at")? {
+            Some(at) => at,
+            None => fields.date("due")?.ok_or_else(|| missing("due"))?,
+        },
+        finished_at: fields.date("finished_at")?,
+    })
+}
+
+pub(super) fn id(value: RawBsonRef<'_>) -> Result<JobId> {
+    match value {
+        RawBsonRef::ObjectId(id) => Ok(JobId::Minted(id)),
+        RawBsonRef::String(id) => Ok(JobId::Own(id.to_owned())),
+        other => Err(wrong("_id", &other, "an ObjectId or a string")),
+    }
+}
+
+fn claim(fields: &Fields<'_>) -> Result<Option<Claim>> {
+    let Some(claim) = fields.document("claim")? else { return Ok(None) };
+    Ok(Some(Claim {
+        token: token(fields.0).ok_or_else(|| missing("claim.token"))?,
+        consumer: claim.text("consumer")?.unwrap_or_default(),
+        at: claim.date("at")?.ok_or_else(|| missing("claim.at"))?,
+    }))
+}
+
+/// The token that holds a job.
+pub(super) fn token(document: &RawDocument) -> Option<Token> {
+    let claim = document.get_document("claim").ok()?;
+    let bytes = claim.get_binary("token").ok()?.bytes;
+    Some(Token(Uuid::from_bytes(bytes.try_into().ok()?)))
+}
+
+fn progress(fields: &Fields<'_>) -> Result<Option<Progress>> {
+    let Some(progress) = fields.document("progress")? else { return Ok(None) };
+    let units = |n: i64| n.max(0).unsigned_abs();
+    Ok(Some(Progress {
+        count: progress.number("count")?.map(units).unwrap_or(0),
+        total: progress.number("total")?.map(units),
+        note: progress.text("note")?,
+    }))
+}
+
+fn headers(fields: &Fields<'_>) -> Result<Vec<(String, String)>> {
+    let Some(headers) = fields.document("headers")? else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    for field in headers.0 {
+        let (name, value) = field.map_err(|e| malformed("headers", &e))?;
+        if let RawBsonRef::String(value) = value {
+            all.push((name.as_str().to_owned(), value.to_owned()));
+        }
+    }
+    Ok(all)
+}
+
+fn errors(fields: &Fields<'_>) -> Result<Vec<ErrorRecord>> {
+    let Some(RawBsonRef::Array(records)) = fields.get("errors")? else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    for record in records {
+        let RawBsonRef::Document(record) = record.map_err(|e| malformed("errors", &e))? else {
+            continue;
+        };
+        let record = Fields(record);
+        all.push(ErrorRecord {
+            attempt: record.count("attempt")?.unwrap_or(0),
+            at: record.date("at")?.unwrap_or(DateTime::from_millis(0)),
+            consumer: record.text("consumer")?.unwrap_or_default(),
+            kind: record.text("kind")?.unwrap_or_default(),
+            message: record.text("message")?.unwrap_or_default(),
+            code: record.text("code")?,
+            stderr: record.text("stderr")?,
+            backtrace: record.text("backtrace")?,
+        });
+    }
+    Ok(all)
+}
+
+/// A document's fields; a `null` is a missing field.
+struct Fields<'a>(&'a RawDocument);
+
+impl<'a> Fields<'a> {
+    fn get(&self, name: &str) -> Result<Option<RawBsonRef<'a>>> {
+        let value = self.0.get(name).map_err(|e| malformed(name, &e))?;
+        Ok(value.filter(|value| !matches!(value, RawBsonRef::Null)))
+    }
+
+    fn required(&self, name: &str) -> Result<RawBsonRef<'a>> {
+        self.get(name)?.ok_or_else(|| missing(name))
+    }
+
+    fn text(&self, name: &str) -> Result<Option<String>> {
+        match self.get(name)? {
+            None => Ok(None),
+            Some(RawBsonRef::String(text)) => Ok(Some(text.to_owned())),
+            Some(other) => Err(wrong(name, &other, "a string")),
+        }
+    }
+
+    fn number(&self, name: &str) -> Result<Option<i64>> {
+        match self.get(name)? {
+            None => Ok(None),
+            Some(RawBsonRef::Int32(n)) => Ok(Some(n.into())),
+            Some(RawBsonRef::Int64(n)) => Ok(Some(n)),
+            // `as` saturates, and makes NaN a zero.
+            Some(RawBsonRef::Double(n)) => Ok(Some(n as i64)),
+            Some(other) => Err(wrong(name, &other, "a number")),
+        }
+    }
+
+    fn count(&self, name: &str) -> Result<Option<u32>> {
+        Ok(self.number(name)?.map(|n| u32::try_from(n.max(0)).unwrap_or(u32::MAX)))
+    }
+
+    fn millis(&self, name: &str) -> Result<Option<Duration>> {
+        Ok(self.number(name)?.map(|n| Duration::from_millis(n.max(0).unsigned_abs())))
+    }
+
+    fn date(&self, name: &str) -> Result<Option<DateTime>> {
+        match self.get(name)? {
+            None => Ok(None),
+            Some(RawBsonRef::DateTime(at)) => Ok(Some(at)),
+            Some(other) => Err(wrong(name, &other, "a date")),
+        }
+    }
+
+    fn document(&self, name: &str) -> Result<Option<Fields<'a>>> {
+        match self.get(name)? {
+            None => Ok(None),
+            Some(RawBsonRef::Document(document)) => Ok(Some(Fields(document))),
+            Some(other) => Err(wrong(name, &other, "a document")),
+        }
+    }
+
+    fn payload(&self, name: &str, content_type: &str) -> Result<Option<Payload>> {
+        // Not `get`: a payload that is null is a payload.
+        let value = self.0.get(name).map_err(|e| malformed(name, &e))?;
+        let Some(value) = value else { return Ok(None) };
+        let value = RawBson::from(value);
+        Ok(Some(Payload::from_stored(value, self.text(content_type)?)))
+    }
+}
+
+fn missing(name: &str) -> Error {
+    Error::Malformed { why: format!("the field {name} is missing") }
+}
+
+fn wrong(name: &str, value: &RawBsonRef<'_>, wanted: &str) -> Error {
+    let found = value.element_type();
+    Error::Malformed { why: format!("the field {name} is a {found:?}, not {wanted}") }
+}
+
+fn malformed(name: &str, error: &dyn std::fmt::Display) -> Error {
+    Error::Malformed { why: format!("the field {name}: {error}") }
+}

@@ -1,0 +1,53 @@
+//! mongoqueue: a durable job queue in a MongoDB collection.
+//!
+//! Jobs are put on named queues, claimed by consumers with atomic updates, and settled once per
+//! claim; whatever dies on the way, no job is lost.
+//!
+//! ```no_run
+//! use mongoqueue::{ConnectOptions, MongoQueue, NextOptions};
+//! use bson::doc;
+//!
+//! # async fn example() -> mongoqueue::Result<()> {
+//! let mq = MongoQueue::init("mongodb://localhost", ConnectOptions::default()).await?;
+//! let emails = mq.queue("emails")?;
+//! emails.put(doc! { "to": "ada@example.org" }).priority(3).await?;
+//!
+//! if let Some(job) = emails.next(&NextOptions::default()).await? {
+//!     println!("{}", job.payload().to_json());
+//!     job.complete(None).await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! In reading order: [`Job`] and its [`State`]s, [`Payload`], [`Backoff`]; [`MongoQueue`] and
+//! [`Queue`]; [`Lease`], a claimed job; [`Handler`] and [`Worker`], the loop that does the claiming;
+//! [`Lock`], mutual exclusion beside the queue.
+
+mod claim;
+mod error;
+mod handler;
+mod job;
+mod lease;
+mod lock;
+mod outcome;
+mod payload;
+mod queue;
+mod retry;
+mod store;
+mod transition;
+mod worker;
+
+pub use error::{Error, Result};
+pub use handler::{Handler, HandlerFuture, from_fn};
+pub use job::{Claim, ErrorRecord, Event, Job, JobId, Progress, State, Token};
+pub use lease::{Attempt, Lease, RunError};
+pub use lock::{Lock, LockGuard};
+pub use outcome::{BoxError, Disposition, Failure, Outcome};
+pub use payload::{IntoPayload, JSON, Payload};
+pub use queue::{
+    ConnectOptions, Defaults, LONGEST, ListOptions, MongoQueue, NewJob, NextOptions, Put,
+    PutOptions, Queue, Receipt, Stats,
+};
+pub use retry::Backoff;
+pub use worker::{Summary, Worker, WorkerEvent, WorkerOptions};

@@ -1,0 +1,146 @@
+//! The only room that runs commands on the collections.
+//!
+//! Beside the jobs' collection (`jobs`) live `jobs.leases`, `jobs.turns`, `jobs.locks` and
+//! `jobs.meta`. Write and read concern are set here, whatever the URI says: puts and settlements
+//! wait for the majority and its journal, so that no failover loses an acknowledged one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bson::{Document, RawDocumentBuf};
+use mongodb::options::{Acknowledgment, CollectionOptions, ReadConcern, WriteConcern};
+use mongodb::{Client, Collection, Database};
+
+use crate::error::{Error, Result};
+use crate::transition::{Change, Reach, Transition};
+
+mod claims;
+mod clock;
+mod locks;
+mod put;
+mod read;
+mod settle;
+mod setup;
+mod transact;
+mod turns;
+mod watch;
+
+pub(crate) use claims::{Due, NewClaim};
+pub(crate) use put::Draft;
+pub(crate) use read::ListQuery;
+pub(crate) use settle::{Renewed, Settlement, Verdict};
+pub(crate) use setup::CLAIM_INDEX;
+pub(crate) use transact::Target;
+pub(crate) use turns::Place;
+pub(crate) use watch::Watch;
+
+/// The collections of one queue collection, and the server's clock.
+#[derive(Clone)]
+pub(crate) struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    client: Client,
+    database: Database,
+    jobs: Collection<RawDocumentBuf>,
+    leases: Collection<Document>,
+    turns: Collection<Document>,
+    locks: Collection<Document>,
+    meta: Collection<Document>,
+    clock: clock::Clock,
+    payload_limit: usize,
+}
+
+impl Store {
+    /// No command is sent before the first one that is asked for.
+    pub(crate) fn new(
+        client: Client,
+        database: &str,
+        collection: &str,
+        payload_limit: usize,
+    ) -> Self {
+        let majority = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
+        // Reads see what the primary has: a claim of another process is there before the majority
+        // has it.
+        let options = CollectionOptions::builder()
+            .write_concern(majority)
+            .read_concern(ReadConcern::local())
+            .selection_criteria(mongodb::options::SelectionCriteria::ReadPreference(
+                mongodb::options::ReadPreference::Primary,
+            ))
+            .build();
+        let database = client.database(database);
+        let side = |suffix: &str| {
+            let name = format!("{collection}.{suffix}");
+            database.collection_with_options(&name, options.clone())
+        };
+        let inner = Inner {
+            jobs: database.collection_with_options(collection, options.clone()),
+            leases: side("leases"),
+            turns: side("turns"),
+            locks: side("locks"),
+            meta: side("meta"),
+            clock: clock::Clock::default(),
+            payload_limit,
+            client,
+            database,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// `database.collection`.
+    pub(crate) fn namespace(&self) -> String {
+        self.inner.jobs.namespace().to_string()
+    }
+
+    /// The largest payload, output or saved state, in bytes.
+    pub(crate) fn payload_limit(&self) -> usize {
+        self.inner.payload_limit
+    }
+
+    /// One conditional write outside a transaction; answers how many documents matched. Writes of
+    /// one document are repeated by the driver after a network error.
+    pub(crate) async fn write(
+        &self,
+        doing: &'static str,
+        target: Target,
+        transition: &Transition,
+    ) -> Result<u64> {
+        let collection = self.target(target);
+        let filter = transition.filter.clone();
+        let answer = match (&transition.change, transition.reach) {
+            (Change::Update(update), Reach::One) => {
+                collection.update_one(filter, update.clone()).await.map(|a| a.matched_count)
+            }
+            (Change::Update(update), Reach::Many) => {
+                collection.update_many(filter, update.clone()).await.map(|a| a.matched_count)
+            }
+            (Change::Upsert(update), _) => collection
+                .update_one(filter, update.clone())
+                .upsert(true)
+                .await
+                .map(|a| a.matched_count.max(u64::from(a.upserted_id.is_some()))),
+            (Change::Delete, Reach::One) => {
+                collection.delete_one(filter).await.map(|a| a.deleted_count)
+            }
+            (Change::Delete, Reach::Many) => {
+                collection.delete_many(filter).await.map(|a| a.deleted_count)
+            }
+        };
+        answer.map_err(|e| Error::from_driver(doing, e))
+    }
+
+    fn target(&self, target: Target) -> Collection<Document> {
+        match target {
+            Target::Jobs => self.inner.jobs.clone_with_type(),
+            Target::Leases => self.inner.leases.clone(),
+            Target::Turns => self.inner.turns.clone(),
+            Target::Locks => self.inner.locks.clone(),
+        }
+    }
+}
+
+/// How long a transaction or a commit may be repeated before the caller is told: longer than a
+/// failover usually takes (10 s of election time-out and some), shorter than a lease.
+const PATIENCE: Duration = Duration::from_secs(20);

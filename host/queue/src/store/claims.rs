@@ -1,0 +1,188 @@
+//! Finding what is due, marking it, and taking back what a lost consumer held.
+
+use std::time::Duration;
+
+use bson::{Bson, DateTime, Document, doc};
+use futures_util::TryStreamExt;
+use mongodb::options::Hint;
+
+use super::transact::{Aborted, Safety, Step, Target};
+use super::turns::Place;
+use super::{CLAIM_INDEX, Store};
+use crate::error::{Error, Result};
+use crate::job::{Job, Token};
+use crate::transition;
+
+/// What a claim would take, in the order of the queue.
+pub(crate) struct Due {
+    pub(crate) jobs: Vec<Job>,
+    /// As many as were asked for: there are likely more.
+    pub(crate) full: bool,
+}
+
+/// A lease whose time is over.
+pub(crate) struct ExpiredLease {
+    token: Token,
+    jobs: Vec<Bson>,
+    pub(crate) consumer: String,
+}
+
+/// A batch holds no more payload bytes than this, however large each is: it stays in memory.
+const BATCH_BYTES: usize = 16 * 1024 * 1024;
+
+const FINDING: &str = "find due jobs";
+const CLAIMING: &str = "claim jobs";
+const TAKING_BACK: &str = "take back expired leases";
+
+impl Store {
+    /// The first `n` that are due after the first `skip`, from a place in the queue on, or from
+    /// its head.
+    pub(crate) async fn find_due(
+        &self,
+        queue: &str,
+        from: Option<Place>,
+        (n, skip): (usize, u64),
+    ) -> Result<Due> {
+        let filter = due_filter(queue, from);
+        let size = u32::try_from(n).unwrap_or(u32::MAX);
+        let find = self
+            .inner
+            .jobs
+            .find(filter)
+            .sort(doc! { "priority": -1, "due": 1, "_id": 1 })
+            .hint(Hint::Name(CLAIM_INDEX.to_owned()))
+            .skip(skip)
+            .limit(i64::from(size))
+            .batch_size(size);
+        let mut cursor = find.await.map_err(|e| Error::from_driver(FINDING, e))?;
+        let (mut jobs, mut seen, mut bytes) = (Vec::new(), 0, 0);
+        while cursor.advance().await.map_err(|e| Error::from_driver(FINDING, e))? {
+            let document = cursor.current();
+            seen += 1;
+            bytes += document.as_bytes().len();
+            match Job::from_document(document) {
+                Ok(job) => jobs.push(job),
+                Err(why) => self.condemn(queue, document, &why).await?,
+            }
+            if bytes > BATCH_BYTES {
+                return Ok(Due { jobs, full: true });
+            }
+        }
+        Ok(Due { jobs, full: seen == n })
+    }
+
+    /// What the server makes of the query behind [`find_due`](Self::find_due).
+    pub(crate) async fn explain_due(&self, queue: &str, n: usize) -> Result<Document> {
+        let size = i64::try_from(n).unwrap_or(i64::MAX);
+        let find = doc! {
+            "find": self.inner.jobs.name(), "filter": due_filter(queue, None),
+            "sort": { "priority": -1, "due": 1, "_id": 1 }, "hint": CLAIM_INDEX, "limit": size,
+        };
+        let explain = doc! { "explain": find, "verbosity": "executionStats" };
+        let answer = self.inner.database.run_command(explain).await;
+        answer.map_err(|e| Error::from_driver("explain a claim", e))
+    }
+
+    async fn condemn(&self, queue: &str, document: &bson::RawDocument, why: &Error) -> Result<()> {
+        let id = document.get("_id").ok().flatten().map(bson::raw::RawBson::from);
+        let Some(id) = id.and_then(|id| Bson::try_from(id).ok()) else { return Ok(()) };
+        let condemn = transition::condemn(queue, id, &why.to_string());
+        self.write("set aside an unreadable job", Target::Jobs, &condemn).await?;
+        Ok(())
+    }
+
+    /// Makes a lease and marks the jobs, all of them, in one transaction. False when others were
+    /// quicker for some of them, or in the way: then nothing was written.
+    pub(crate) async fn mark(&self, claim: &NewClaim<'_>, ids: Vec<Bson>) -> Result<bool> {
+        let NewClaim { queue, token, consumer, lease } = *claim;
+        let open = transition::open_lease(queue, token, (consumer, ids.clone()), lease);
+        let mark = transition::claim(queue, ids.clone(), token, consumer);
+        let wanted = ids.len() as u64;
+        let steps = [
+            Step::new(Target::Leases, open).expect(1),
+            Step::new(Target::Jobs, mark).expect(wanted),
+        ];
+        match self.transact(CLAIMING, Safety::Primary, &steps).await {
+            Ok(_) => Ok(true),
+            Err(Aborted::Unmet | Aborted::Failed(Error::Contended { .. })) => Ok(false),
+            // An unknown commit is asked about, not guessed.
+            Err(Aborted::Failed(Error::MayHaveHappened { .. })) => {
+                Ok(!self.held_by(queue, token, ids).await?.is_empty())
+            }
+            Err(Aborted::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Those of `ids` that `token` holds now.
+    pub(crate) async fn held_by(
+        &self,
+        queue: &str,
+        token: Token,
+        ids: Vec<Bson>,
+    ) -> Result<Vec<Bson>> {
+        let filter = doc! { "_id": { "$in": ids }, "queue": queue, "claim.token": token.to_bson() };
+        let jobs = self.inner.jobs.clone_with_type::<Document>();
+        let found = jobs.find(filter).projection(doc! { "_id": 1 }).await;
+        let found = found.map_err(|e| Error::from_driver(CLAIMING, e))?;
+        let found: Vec<Document> =
+            found.try_collect().await.map_err(|e| Error::from_driver(CLAIMING, e))?;
+        Ok(found.into_iter().filter_map(|mut job| job.remove("_id")).collect())
+    }
+
+    /// The leases of the queue that have run out, the oldest first, at most `n`.
+    pub(crate) async fn expired(&self, queue: &str, n: i64) -> Result<Vec<ExpiredLease>> {
+        let filter = doc! { "queue": queue, "$expr": { "$lt": ["$until", "$$NOW"] } };
+        let found = self.inner.leases.find(filter).sort(doc! { "until": 1 }).limit(n).await;
+        let found = found.map_err(|e| Error::from_driver(TAKING_BACK, e))?;
+        let found: Vec<Document> =
+            found.try_collect().await.map_err(|e| Error::from_driver(TAKING_BACK, e))?;
+        Ok(found.iter().filter_map(expired_lease).collect())
+    }
+
+    /// Ends an expired lease and returns its jobs, in one transaction. Answers how many came back;
+    /// none when the lease was renewed or somebody else was quicker.
+    pub(crate) async fn take_back(&self, queue: &str, lease: &ExpiredLease) -> Result<u64> {
+        let ids = lease.jobs.clone();
+        let steps = [
+            Step::new(Target::Leases, transition::take_back_lease(queue, lease.token)).expect(1),
+            Step::new(Target::Jobs, transition::expire(queue, lease.token, ids, &lease.consumer)),
+        ];
+        match self.transact(TAKING_BACK, Safety::Majority, &steps).await {
+            Ok(answers) => Ok(answers.get(1).map_or(0, |answer| answer.n)),
+            Err(Aborted::Unmet | Aborted::Failed(Error::Contended { .. })) => Ok(0),
+            Err(Aborted::Failed(error)) => Err(error),
+        }
+    }
+}
+
+/// A claim about to be made.
+#[derive(Clone, Copy)]
+pub(crate) struct NewClaim<'a> {
+    pub(crate) queue: &'a str,
+    pub(crate) token: Token,
+    pub(crate) consumer: &'a str,
+    pub(crate) lease: Duration,
+}
+
+fn due_filter(queue: &str, from: Option<Place>) -> Document {
+    let mut filter = doc! {
+        "queue": queue, "state": "ready", "$expr": { "$lte": ["$due", "$$NOW"] },
+    };
+    if let Some(Place { priority, due }) = from {
+        filter.insert("priority", priority);
+        filter.insert("due", doc! { "$gte": DateTime::from_millis(due) });
+    }
+    filter
+}
+
+fn expired_lease(document: &Document) -> Option<ExpiredLease> {
+    let token = match document.get("_id") {
+        Some(Bson::Binary(binary)) => binary.to_uuid().ok()?,
+        _ => return None,
+    };
+    Some(ExpiredLease {
+        token: Token(token),
+        jobs: document.get_array("jobs").cloned().unwrap_or_default(),
+        consumer: document.get_str("consumer").unwrap_or("an unknown consumer").to_owned(),
+    })
+}

@@ -1,0 +1,113 @@
+//! Putting: one insert command for up to a thousand jobs, and an answer for each.
+
+use std::collections::HashMap;
+
+use bson::{RawDocumentBuf, doc};
+use mongodb::error::{ErrorKind, WriteFailure};
+
+use super::Store;
+use crate::error::{Error, Result};
+use crate::job::JobId;
+use crate::queue::Receipt;
+
+/// A job ready to be written.
+pub(crate) struct Draft {
+    pub(crate) id: JobId,
+    pub(crate) unique_key: Option<String>,
+    pub(crate) document: RawDocumentBuf,
+}
+
+/// MongoDB's code for a key that a unique index has already.
+const DUPLICATE_KEY: i32 = 11_000;
+
+const DOING: &str = "put jobs";
+
+impl Store {
+    /// One job.
+    pub(crate) async fn insert(&self, queue: &str, draft: Draft) -> Result<Receipt> {
+        let Err(error) = self.inner.jobs.insert_one(&draft.document).await else {
+            return Ok(Receipt { id: draft.id, created: true });
+        };
+        match error.kind.as_ref() {
+            ErrorKind::Write(WriteFailure::WriteError(e)) => {
+                let refusal = Refusal { code: e.code, message: e.message.clone() };
+                self.explain(queue, &draft, refusal).await
+            }
+            _ => Err(Error::from_driver(DOING, error)),
+        }
+    }
+
+    /// Several; the outer error is that of the command, the inner ones are those of single jobs.
+    pub(crate) async fn insert_many(
+        &self,
+        queue: &str,
+        drafts: Vec<Draft>,
+    ) -> Result<Vec<Result<Receipt>>> {
+        let documents = drafts.iter().map(|draft| &draft.document);
+        let mut refusals = HashMap::new();
+        if let Err(error) = self.inner.jobs.insert_many(documents).ordered(false).await {
+            match error.kind.as_ref() {
+                ErrorKind::InsertMany(many) if many.write_concern_error.is_none() => {
+                    for e in many.write_errors.iter().flatten() {
+                        let refusal = Refusal { code: e.code, message: e.message.clone() };
+                        refusals.insert(e.index, refusal);
+                    }
+                }
+                _ => return Err(Error::from_driver(DOING, error)),
+            }
+        }
+        let mut answers = Vec::with_capacity(drafts.len());
+        for (index, draft) in drafts.into_iter().enumerate() {
+            answers.push(match refusals.remove(&index) {
+                None => Ok(Receipt { id: draft.id, created: true }),
+                Some(refusal) => self.explain(queue, &draft, refusal).await,
+            });
+        }
+        Ok(answers)
+    }
+
+    /// Why the server refused this one: the id is taken (then the put has been done before), the
+    /// unique key is taken, or the document is none of ours.
+    async fn explain(&self, queue: &str, draft: &Draft, refusal: Refusal) -> Result<Receipt> {
+        if refusal.code != DUPLICATE_KEY {
+            return Err(Error::invalid("job", refusal.message));
+        }
+        if let Some(key) = &draft.unique_key
+            && let Some(id) = self.holder_of_key(queue, key).await?
+        {
+            if id == draft.id {
+                return Ok(Receipt { id, created: false });
+            }
+            return Err(Error::Duplicate { queue: queue.to_owned(), key: key.clone(), id });
+        }
+        match self.queue_of(&draft.id).await? {
+            Some(other) if other != queue => Err(Error::invalid(
+                "job id",
+                format!("{} is taken by a job of queue {other:?} in this collection", draft.id),
+            )),
+            // Also where it has gone meanwhile: the put that made it was accepted.
+            _ => Ok(Receipt { id: draft.id.clone(), created: false }),
+        }
+    }
+
+    async fn holder_of_key(&self, queue: &str, key: &str) -> Result<Option<JobId>> {
+        let filter = doc! { "queue": queue, "unique_key": key };
+        let job = self.inner.jobs.find_one(filter).projection(doc! { "_id": 1 }).await;
+        match job.map_err(|e| Error::from_driver(DOING, e))? {
+            Some(job) => Ok(crate::job::read_id(&job)),
+            None => Ok(None),
+        }
+    }
+
+    async fn queue_of(&self, id: &JobId) -> Result<Option<String>> {
+        let filter = doc! { "_id": id.to_bson() };
+        let job = self.inner.jobs.find_one(filter).projection(doc! { "queue": 1 }).await;
+        let job = job.map_err(|e| Error::from_driver(DOING, e))?;
+        Ok(job.and_then(|job| job.get_str("queue").ok().map(str::to_owned)))
+    }
+}
+
+struct Refusal {
+    code: i32,
+    message: String,
+}

@@ -1,0 +1,254 @@
+//! Settling what is held: the ends of attempts, renewals, reports.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bson::{Bson, Document, doc};
+use mongodb::options::ReturnDocument;
+
+use super::Store;
+use super::transact::{Aborted, Safety, Step, Target};
+use crate::error::{Error, Result};
+use crate::job::{JobId, State, Token};
+use crate::outcome::Failure;
+use crate::payload::Payload;
+use crate::transition::{self, Change, Held, Transition};
+
+/// The end of one claim on one job.
+#[derive(Clone, Debug)]
+pub(crate) struct Settlement {
+    pub(crate) queue: Arc<str>,
+    pub(crate) id: JobId,
+    pub(crate) token: Token,
+    pub(crate) verdict: Verdict,
+}
+
+/// How it ended, with all that the write needs to know.
+#[derive(Clone, Debug)]
+pub(crate) enum Verdict {
+    Remove,
+    Keep { output: Option<Payload>, retain: Duration },
+    Fail { consumer: Arc<str>, failure: Failure, wait: Duration },
+    Release { delay: Duration },
+    HandBack,
+}
+
+impl Settlement {
+    fn held(&self) -> Held<'_> {
+        Held { queue: &self.queue, token: self.token, id: &self.id }
+    }
+
+    /// The write, for verdicts that are not gathered by token.
+    fn transition(&self) -> Transition {
+        let id = || vec![self.id.to_bson()];
+        match &self.verdict {
+            Verdict::Remove => transition::complete_and_remove(&self.queue, self.token, id()),
+            Verdict::Keep { output, retain } => {
+                transition::complete_and_keep(&self.held(), output.as_ref(), *retain)
+            }
+            Verdict::Fail { consumer, failure, wait } => {
+                transition::fail(&self.held(), consumer, failure, *wait)
+            }
+            Verdict::Release { delay } => transition::release(&self.held(), *delay),
+            Verdict::HandBack => transition::hand_back(&self.queue, self.token, id()),
+        }
+    }
+}
+
+/// What a renewal found.
+pub(crate) enum Renewed {
+    /// The lease is kept; these of its jobs should stop.
+    Kept(Vec<JobId>),
+    /// The lease is gone.
+    Lost,
+}
+
+const SETTLING: &str = "settle jobs";
+
+impl Store {
+    /// Settles a batch in one transaction, and closes the leases that it empties. Answers the
+    /// positions of those that were lost: their tokens hold nothing any more, nothing was written.
+    pub(crate) async fn settle(
+        &self,
+        batch: &[Settlement],
+        emptied: &[(Arc<str>, Token)],
+    ) -> Result<Vec<usize>> {
+        let mut left: Vec<usize> = (0..batch.len()).collect();
+        let mut lost = Vec::new();
+        loop {
+            let held: Vec<&Settlement> = left.iter().filter_map(|&i| batch.get(i)).collect();
+            let steps = steps(&held, emptied);
+            if steps.is_empty() {
+                return Ok(lost);
+            }
+            match self.transact(SETTLING, Safety::Majority, &steps).await {
+                Ok(_) => return Ok(lost),
+                Err(Aborted::Failed(error)) => return Err(error),
+                Err(Aborted::Unmet) => {}
+            }
+            // Some are no longer held: which? Each turn of this loop has fewer left.
+            let still = self.still_held(&held).await?;
+            let (kept, gone): (Vec<usize>, Vec<usize>) = left.into_iter().partition(|&i| {
+                batch.get(i).is_some_and(|s| still.contains(&(s.id.clone(), s.token)))
+            });
+            if gone.is_empty() {
+                // All are held (again): somebody's write was in between.
+                left = kept;
+                continue;
+            }
+            lost.extend(gone);
+            left = kept;
+        }
+    }
+
+    /// Settles one job and says what state it went to; `None` for one that was removed.
+    pub(crate) async fn settle_one(&self, settlement: &Settlement) -> Result<Option<State>> {
+        let Settlement { queue, id, token, .. } = settlement;
+        let lost = || Error::LeaseLost { id: id.clone() };
+        let write = settlement.transition();
+        let returning = matches!(write.change, Change::Update(_));
+        let mut write = Step::new(Target::Jobs, write).expect(1);
+        if returning {
+            write = write.returning();
+        }
+        // The lease goes with its only job; a lease of several is left by this one.
+        let steps = [
+            write,
+            Step::new(Target::Leases, transition::close_lease_of_one(queue, *token, id)),
+            Step::new(Target::Leases, transition::leave_lease(queue, *token, id)),
+        ];
+        match self.transact(SETTLING, Safety::Majority, &steps).await {
+            Ok(answers) => Ok(answers.first().and_then(|answer| answer.state)),
+            Err(Aborted::Unmet) => Err(lost()),
+            Err(Aborted::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Which of these are held by their tokens now.
+    pub(crate) async fn still_held(
+        &self,
+        settlements: &[&Settlement],
+    ) -> Result<HashSet<(JobId, Token)>> {
+        let failed = |e| Error::from_driver(SETTLING, e);
+        let queues: HashSet<&str> = settlements.iter().map(|s| s.queue.as_ref()).collect();
+        let ids: Vec<Bson> = settlements.iter().map(|s| s.id.to_bson()).collect();
+        let queues: Vec<&str> = queues.into_iter().collect();
+        let filter = doc! { "_id": { "$in": ids }, "queue": { "$in": queues } };
+        let jobs = self.inner.jobs.find(filter).projection(doc! { "claim.token": 1 });
+        let mut found = jobs.await.map_err(failed)?;
+        let mut held = HashSet::new();
+        while found.advance().await.map_err(failed)? {
+            if let (Some(id), Some(token)) = crate::job::read_holder(found.current()) {
+                held.insert((id, token));
+            }
+        }
+        Ok(held)
+    }
+
+    /// The lease lasts at least `length` from now, if it is still there.
+    pub(crate) async fn renew(
+        &self,
+        queue: &str,
+        token: Token,
+        length: Duration,
+    ) -> Result<Renewed> {
+        let renew = transition::renew_lease(queue, token, length);
+        let Change::Update(update) = renew.change else { return Ok(Renewed::Lost) };
+        let lease = self
+            .inner
+            .leases
+            .find_one_and_update(renew.filter, update)
+            .projection(doc! { "cancel": 1 })
+            .return_document(ReturnDocument::After)
+            .await
+            .map_err(|e| Error::from_driver("renew a lease", e))?;
+        let Some(lease) = lease else { return Ok(Renewed::Lost) };
+        let cancel = lease.get_array("cancel").map(|ids| ids.iter().filter_map(id).collect());
+        Ok(Renewed::Kept(cancel.unwrap_or_default()))
+    }
+
+    /// A report or a saved state; false when the token no longer holds the job.
+    pub(crate) async fn note(&self, doing: &'static str, note: &Transition) -> Result<bool> {
+        Ok(self.write(doing, Target::Jobs, note).await? == 1)
+    }
+
+    /// A dead or cancelled job runs again; false when it is in another state.
+    pub(crate) async fn retry(&self, queue: &str, id: &JobId) -> Result<bool> {
+        let retry = transition::retry(queue, id);
+        Ok(self.write("retry a job", Target::Jobs, &retry).await? == 1)
+    }
+
+    /// All dead jobs of the queue run again.
+    pub(crate) async fn retry_dead(&self, queue: &str) -> Result<u64> {
+        self.write("retry dead jobs", Target::Jobs, &transition::retry_dead(queue)).await
+    }
+
+    /// Cancels a job that waits, or asks a running one to stop. False when it was in neither
+    /// state at the moment of either write.
+    pub(crate) async fn cancel(&self, queue: &str, id: &JobId) -> Result<bool> {
+        const DOING: &str = "cancel a job";
+        if self.write(DOING, Target::Jobs, &transition::cancel_ready(queue, id)).await? == 1 {
+            return Ok(true);
+        }
+        let ask = transition::ask_to_stop(queue, id);
+        let Change::Update(update) = ask.change else { return Ok(false) };
+        let jobs = self.inner.jobs.clone_with_type::<Document>();
+        let asked = jobs.find_one_and_update(ask.filter, update).await;
+        let Some(job) = asked.map_err(|e| Error::from_driver(DOING, e))? else {
+            return Ok(false);
+        };
+        // Only so that the worker hears of it with its next heartbeat: the end of the attempt
+        // heeds `cancel_at` in any case.
+        if let Ok(claim) = job.get_document("claim")
+            && let Some(Bson::Binary(token)) = claim.get("token")
+            && let Ok(token) = token.to_uuid()
+        {
+            let note = transition::note_cancel(queue, Token(token), id);
+            self.write(DOING, Target::Leases, &note).await?;
+        }
+        Ok(true)
+    }
+}
+
+/// One delete command for all removals (a statement a token), one update command for the rest,
+/// one delete command for the leases.
+fn steps(settlements: &[&Settlement], emptied: &[(Arc<str>, Token)]) -> Vec<Step> {
+    let mut removals: HashMap<(&str, Token), Vec<Bson>> = HashMap::new();
+    let mut returns: HashMap<(&str, Token), Vec<Bson>> = HashMap::new();
+    let mut updates = Vec::new();
+    for settlement in settlements {
+        let key = (settlement.queue.as_ref(), settlement.token);
+        match settlement.verdict {
+            Verdict::Remove => removals.entry(key).or_default().push(settlement.id.to_bson()),
+            Verdict::HandBack => returns.entry(key).or_default().push(settlement.id.to_bson()),
+            _ => updates.push(settlement.transition()),
+        }
+    }
+    let removed = removals.values().map(Vec::len).sum::<usize>() as u64;
+    let updated = settlements.len() as u64 - removed;
+    let removals = removals
+        .into_iter()
+        .map(|((queue, token), ids)| transition::complete_and_remove(queue, token, ids));
+    updates.extend(
+        returns.into_iter().map(|((queue, token), ids)| transition::hand_back(queue, token, ids)),
+    );
+    let leases = emptied.iter().map(|(queue, token)| transition::close_lease(queue, *token));
+    [
+        (Target::Jobs, removals.collect::<Vec<_>>(), Some(removed)),
+        (Target::Jobs, updates, Some(updated)),
+        (Target::Leases, leases.collect(), None),
+    ]
+    .into_iter()
+    .filter(|(_, writes, _)| !writes.is_empty())
+    .map(|(target, writes, expect)| Step { target, writes, expect, returning: false })
+    .collect()
+}
+
+fn id(value: &Bson) -> Option<JobId> {
+    match value {
+        Bson::ObjectId(id) => Some(JobId::Minted(*id)),
+        Bson::String(id) => Some(JobId::Own(id.clone())),
+        _ => None,
+    }
+}

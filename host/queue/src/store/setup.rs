@@ -1,0 +1,226 @@
+//! Making the collections fit for use, and checking that they are.
+
+use std::collections::BTreeSet;
+
+use bson::{Bson, Document, doc};
+
+use super::Store;
+use crate::error::{Error, Result};
+
+/// Served by it: the claim (in its own order), the list and the count of what waits.
+pub(crate) const CLAIM_INDEX: &str = "claim";
+/// Served by it: the list and the count of what is over, the retry of all dead jobs.
+pub(super) const FINISHED_INDEX: &str = "finished";
+
+/// The version of documents and indexes that this library reads and writes.
+const VERSION: i32 = 1;
+
+/// The oldest wire version that will do: 17 is MongoDB 6.0, the oldest that is tested.
+const WIRE_VERSION: i32 = 17;
+
+/// MongoDB's code for creating a collection that is there.
+const NAMESPACE_EXISTS: i32 = 48;
+
+const SETTING_UP: &str = "set up the collections";
+const CHECKING: &str = "check the collections";
+
+impl Store {
+    /// Makes collections, validator and indexes where they are missing. Harmless when repeated.
+    pub(crate) async fn init(&self) -> Result<()> {
+        self.check_server().await?;
+        self.check_version().await?;
+        let jobs = self.inner.jobs.name();
+        let database = &self.inner.database;
+        let create = doc! { "create": jobs, "validator": validator() };
+        match database.run_command(create).await {
+            Ok(_) => {}
+            Err(e) if code(&e) == Some(NAMESPACE_EXISTS) => {
+                let change = doc! { "collMod": jobs, "validator": validator() };
+                database.run_command(change).await.map_err(|e| self.setup_failed(e))?;
+            }
+            Err(e) => return Err(self.setup_failed(e)),
+        }
+        for (collection, indexes) in self.wanted_indexes() {
+            let create = doc! { "createIndexes": collection, "indexes": indexes };
+            database.run_command(create).await.map_err(|e| self.setup_failed(e))?;
+        }
+        let version = doc! { "$set": { "version": VERSION } };
+        let marked = self.inner.meta.update_one(doc! { "_id": "schema" }, version).upsert(true);
+        marked.await.map_err(|e| self.setup_failed(e))?;
+        Ok(())
+    }
+
+    /// That the server can do what is needed, and the collections are there.
+    pub(crate) async fn check(&self) -> Result<()> {
+        self.check_server().await?;
+        if !self.check_version().await? {
+            return Err(self.not_ready("it has not been set up"));
+        }
+        for (collection, wanted) in self.wanted_indexes() {
+            let list = doc! { "listIndexes": &collection, "cursor": { "batchSize": 100 } };
+            let listed = self.inner.database.run_command(list).await;
+            let listed = listed.map_err(|e| Error::from_driver(CHECKING, e))?;
+            let have = index_names(&listed);
+            let missing = wanted.iter().filter_map(|index| index.get_str("name").ok());
+            let missing: Vec<&str> = missing.filter(|name| !have.contains(*name)).collect();
+            if !missing.is_empty() {
+                let why = format!("{collection} lacks the index {}", missing.join(", "));
+                return Err(self.not_ready(&why));
+            }
+        }
+        Ok(())
+    }
+
+    async fn check_server(&self) -> Result<()> {
+        let hello = self.inner.database.run_command(doc! { "hello": 1 }).await;
+        let hello = hello.map_err(|e| Error::from_driver("connect", e))?;
+        let unsuitable = |why: String| Err(Error::UnsuitableServer { why });
+        if hello.get_i32("maxWireVersion").unwrap_or(0) < WIRE_VERSION {
+            return unsuitable("it is older than MongoDB 6.0, the oldest that will do".to_owned());
+        }
+        let sharded = hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
+        if !sharded && !hello.contains_key("setName") {
+            return unsuitable(format!(
+                "a standalone mongod has no transactions. Make it a replica set of one: start it \
+                 with `{}`, then once `{}`",
+                "mongod --replSet rs0 …", "mongosh --eval 'rs.initiate()'",
+            ));
+        }
+        Ok(())
+    }
+
+    /// True when the collections are marked with our version.
+    async fn check_version(&self) -> Result<bool> {
+        let marked = self.inner.meta.find_one(doc! { "_id": "schema" }).await;
+        let marked = marked.map_err(|e| Error::from_driver(CHECKING, e))?;
+        let Some(marked) = marked else { return Ok(false) };
+        let version = marked.get("version").and_then(Bson::as_i32).unwrap_or(0);
+        if version > VERSION {
+            let why = format!("its version is {version}, this library knows {VERSION}: update it");
+            return Err(Error::NotReady { namespace: self.namespace(), why });
+        }
+        Ok(version == VERSION)
+    }
+
+    fn not_ready(&self, why: &str) -> Error {
+        let why = format!("{why}. Run `mongoqueue init` (or call MongoQueue::init) once");
+        Error::NotReady { namespace: self.namespace(), why }
+    }
+
+    /// A refusal comes with the commands for whoever has the right.
+    fn setup_failed(&self, error: mongodb::error::Error) -> Error {
+        match Error::from_driver(SETTING_UP, error) {
+            Error::NotAllowed { doing, why } => {
+                let why = format!(
+                    "{why}. Somebody with the role dbAdmin on {} can run in mongosh:\n{}",
+                    self.inner.database.name(),
+                    self.setup_script()
+                );
+                Error::NotAllowed { doing, why }
+            }
+            error => error,
+        }
+    }
+
+    /// What `init` does, as commands for mongosh.
+    fn setup_script(&self) -> String {
+        let database = self.inner.database.name();
+        let mut lines = vec![format!("use {database}")];
+        let mut command = |command: Document| {
+            lines.push(format!("db.runCommand({})", Bson::from(command).into_relaxed_extjson()));
+        };
+        command(doc! { "create": self.inner.jobs.name(), "validator": validator() });
+        for (collection, indexes) in self.wanted_indexes() {
+            command(doc! { "createIndexes": collection, "indexes": indexes });
+        }
+        let mark = doc! {
+            "q": { "_id": "schema" }, "u": { "$set": { "version": VERSION } }, "upsert": true,
+        };
+        command(doc! { "update": self.inner.meta.name(), "updates": [mark] });
+        lines.join("\n")
+    }
+
+    /// Each beside the queries it serves. Partial, so that the hot path touches few: a put writes
+    /// one, a claim takes the job out of it, a completed job is in none.
+    fn wanted_indexes(&self) -> [(String, Vec<Document>); 2] {
+        let exists = |field: &str| doc! { field: { "$exists": true } };
+        let jobs = vec![
+            doc! {
+                "name": CLAIM_INDEX, "key": { "queue": 1, "priority": -1, "due": 1, "_id": 1 },
+                "partialFilterExpression": { "state": "ready" },
+            },
+            doc! {
+                "name": FINISHED_INDEX, "key": { "queue": 1, "state": 1, "finished_at": -1 },
+                "partialFilterExpression": exists("finished_at"),
+            },
+            // At most one live job of a queue has a unique key: settling takes the key away.
+            doc! {
+                "name": "unique_key", "key": { "queue": 1, "unique_key": 1 }, "unique": true,
+                "partialFilterExpression": exists("unique_key"),
+            },
+            // Retained jobs go when their time has come.
+            doc! {
+                "name": "expire", "key": { "expire_at": 1 }, "expireAfterSeconds": 0,
+                "partialFilterExpression": exists("expire_at"),
+            },
+        ];
+        // The leases that have run out, oldest first.
+        let leases = vec![doc! { "name": "until", "key": { "queue": 1, "until": 1 } }];
+        let name = self.inner.jobs.name();
+        [(name.to_owned(), jobs), (format!("{name}.leases"), leases)]
+    }
+}
+
+/// What any client has to respect that puts a job by inserting a document.
+fn validator() -> Document {
+    let whole = || doc! { "bsonType": ["int", "long"] };
+    let states: Vec<&str> = crate::job::State::ALL.iter().map(|state| state.name()).collect();
+    doc! { "$jsonSchema": {
+        "bsonType": "object",
+        "required": ["queue", "state", "priority", "due", "payload"],
+        "properties": {
+            // 24 hexadecimal digits as a string would look like an ObjectId.
+            "_id": { "anyOf": [
+                { "bsonType": "objectId" },
+                {
+                    "bsonType": "string", "minLength": 1, "maxLength": 200,
+                    "not": { "pattern": "^[0-9a-fA-F]{24}$" },
+                },
+            ] },
+            "queue": { "bsonType": "string", "minLength": 1, "maxLength": 100 },
+            "state": { "enum": states },
+            "priority": { "bsonType": "int" },
+            "due": { "bsonType": "date" },
+            "content_type": { "bsonType": "string", "maxLength": 255 },
+            "headers": { "bsonType": "object", "additionalProperties": { "bsonType": "string" } },
+            "attempts": whole(), "max_attempts": whole(), "timeout_ms": whole(),
+            "retain_ms": whole(), "claims": whole(),
+            "backoff": {
+                "bsonType": "object",
+                "properties": { "first_ms": whole(), "max_ms": whole() },
+            },
+            "errors": { "bsonType": "array" },
+            "unique_key": { "bsonType": "string", "minLength": 1, "maxLength": 200 },
+            "created_at": { "bsonType": "date" },
+            "finished_at": { "bsonType": "date" },
+            "expire_at": { "bsonType": "date" },
+            "cancel_at": { "bsonType": "date" },
+        },
+    } }
+}
+
+fn index_names(listed: &Document) -> BTreeSet<String> {
+    let batch = listed.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch"));
+    let names = batch
+        .into_iter()
+        .flatten()
+        .filter_map(|index| index.as_document()?.get_str("name").ok().map(str::to_owned));
+    names.collect()
+}
+
+fn code(error: &mongodb::error::Error) -> Option<i32> {
+    match error.kind.as_ref() {
+        mongodb::error::ErrorKind::Command(e) => Some(e.code),
+        _ => None,
+    }
+}

@@ -1,0 +1,256 @@
+//! Several conditional writes as one transaction.
+//!
+//! A transaction is data, a list of steps, so that it can be repeated: on a conflict from the
+//! start, with jitter and a bound; at a commit whose result is unknown, the commit alone, which
+//! the server answers the same way twice.
+
+use std::time::{Duration, Instant};
+
+use bson::{Bson, Document, doc};
+use mongodb::ClientSession;
+use mongodb::error::{TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
+use mongodb::options::{Acknowledgment, ReadConcern, WriteConcern};
+
+use super::{PATIENCE, Store};
+use crate::error::{Error, Result};
+use crate::job::State;
+use crate::transition::{Change, Reach, Transition};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    Jobs,
+    Leases,
+    Turns,
+    Locks,
+}
+
+/// One command of a transaction: writes of one kind on one collection.
+pub(crate) struct Step {
+    pub(crate) target: Target,
+    pub(crate) writes: Vec<Transition>,
+    /// How many documents have to match in all; `None` where any number is right.
+    pub(crate) expect: Option<u64>,
+    /// Answer the state of the one job after the write.
+    pub(crate) returning: bool,
+}
+
+impl Step {
+    pub(crate) fn new(target: Target, write: Transition) -> Self {
+        Self { target, writes: vec![write], expect: None, returning: false }
+    }
+
+    pub(crate) fn expect(mut self, n: u64) -> Self {
+        self.expect = Some(n);
+        self
+    }
+
+    pub(crate) fn returning(mut self) -> Self {
+        self.returning = true;
+        self
+    }
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Answer {
+    pub(crate) n: u64,
+    pub(crate) state: Option<State>,
+}
+
+/// Which copies a commit waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Safety {
+    /// The primary's memory: for claims. One that a failover rolls back is a job that is ready
+    /// again, and a token that matches nothing.
+    Primary,
+    /// A majority's journals: for settlements.
+    Majority,
+}
+
+impl From<Safety> for WriteConcern {
+    fn from(safety: Safety) -> Self {
+        match safety {
+            Safety::Primary => Self::builder().w(Acknowledgment::Nodes(1)).build(),
+            Safety::Majority => Self::builder().w(Acknowledgment::Majority).journal(true).build(),
+        }
+    }
+}
+
+/// Why a transaction changed nothing.
+#[derive(Debug)]
+pub(crate) enum Aborted {
+    /// A step matched fewer documents than it had to.
+    Unmet,
+    /// The database failed, or others kept interfering. With [`Error::MayHaveHappened`] it is
+    /// unknown whether the transaction took effect.
+    Failed(Error),
+}
+
+impl From<Error> for Aborted {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// A conflict comes at once and is over as soon: a few tries, then the caller looks again.
+const TRIES: u32 = 8;
+
+impl Store {
+    /// Runs the steps as one transaction; answers for each how many documents matched.
+    pub(crate) async fn transact(
+        &self,
+        doing: &'static str,
+        safety: Safety,
+        steps: &[Step],
+    ) -> Result<Vec<Answer>, Aborted> {
+        let started = Instant::now();
+        let failed = |e| Aborted::Failed(Error::from_driver(doing, e));
+        let mut session = self.inner.client.start_session().await.map_err(failed)?;
+        for attempt in 0..TRIES {
+            match self.transact_once(doing, (&mut session, safety), steps).await {
+                Err(Try::Again) => {}
+                Err(Try::Unmet) => return Err(Aborted::Unmet),
+                Err(Try::Failed(error)) => return Err(Aborted::Failed(error)),
+                Ok(answers) => return Ok(answers),
+            }
+            if started.elapsed() > PATIENCE {
+                break;
+            }
+            tokio::time::sleep(jitter(attempt)).await;
+        }
+        Err(Error::Contended { doing, tries: TRIES, spent: started.elapsed() }.into())
+    }
+
+    async fn transact_once(
+        &self,
+        doing: &'static str,
+        (session, safety): (&mut ClientSession, Safety),
+        steps: &[Step],
+    ) -> Result<Vec<Answer>, Try> {
+        let begin = session
+            .start_transaction()
+            .write_concern(WriteConcern::from(safety))
+            .read_concern(ReadConcern::local());
+        begin.await.map_err(|e| Try::sort(doing, e))?;
+        let mut answers = Vec::with_capacity(steps.len());
+        for step in steps {
+            let answer = match self.run_step(session, step).await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    // Best effort: an aborted transaction is over anyway.
+                    let _ = session.abort_transaction().await;
+                    return Err(Try::sort(doing, error));
+                }
+            };
+            if step.expect.is_some_and(|expected| answer.n != expected) {
+                let _ = session.abort_transaction().await;
+                return Err(Try::Unmet);
+            }
+            answers.push(answer);
+        }
+        commit(doing, session).await?;
+        Ok(answers)
+    }
+
+    async fn run_step(
+        &self,
+        session: &mut ClientSession,
+        step: &Step,
+    ) -> Result<Answer, mongodb::error::Error> {
+        let command = self.command(step);
+        let reply = self.inner.database.run_command(command).session(session).await?;
+        if let Ok(errors) = reply.get_array("writeErrors")
+            && let Some(error) = errors.first()
+        {
+            return Err(mongodb::error::Error::custom(error.to_string()));
+        }
+        if step.returning {
+            let job = reply.get_document("value").ok();
+            let state = job.and_then(|job| job.get_str("state").ok()?.parse().ok());
+            return Ok(Answer { n: u64::from(job.is_some()), state });
+        }
+        let n = reply.get("n").and_then(whole).unwrap_or(0);
+        Ok(Answer { n, state: None })
+    }
+
+    fn command(&self, step: &Step) -> Document {
+        let name = self.target(step.target).name().to_owned();
+        let mut statements = Vec::with_capacity(step.writes.len());
+        let mut verb = ("update", "updates");
+        for write in &step.writes {
+            let filter = write.filter.clone();
+            let many = write.reach == Reach::Many;
+            match &write.change {
+                Change::Update(u) if step.returning => {
+                    return doc! {
+                        "findAndModify": name, "query": filter, "update": u.clone(), "new": true,
+                        "fields": { "state": 1 },
+                    };
+                }
+                Change::Update(u) => {
+                    statements.push(doc! { "q": filter, "u": u.clone(), "multi": many });
+                }
+                Change::Upsert(u) => {
+                    statements.push(doc! { "q": filter, "u": u.clone(), "upsert": true });
+                }
+                Change::Delete => {
+                    verb = ("delete", "deletes");
+                    statements.push(doc! { "q": filter, "limit": i32::from(!many) });
+                }
+            }
+        }
+        doc! { verb.0: name, verb.1: statements }
+    }
+}
+
+async fn commit(doing: &'static str, session: &mut ClientSession) -> Result<(), Try> {
+    let started = Instant::now();
+    let mut attempt = 0;
+    loop {
+        let Err(error) = session.commit_transaction().await else { return Ok(()) };
+        if !error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) {
+            return Err(Try::sort(doing, error));
+        }
+        if started.elapsed() > PATIENCE {
+            return Err(Try::Failed(Error::MayHaveHappened { doing, source: error }));
+        }
+        tokio::time::sleep(jitter(attempt)).await;
+        attempt += 1;
+    }
+}
+
+enum Try {
+    Again,
+    Unmet,
+    Failed(Error),
+}
+
+impl Try {
+    fn sort(doing: &'static str, error: mongodb::error::Error) -> Self {
+        if error.contains_label(TRANSIENT_TRANSACTION_ERROR) {
+            return Self::Again;
+        }
+        match Error::from_driver(doing, error) {
+            // Before its commit a transaction has no effect, so nothing may have happened.
+            Error::MayHaveHappened { doing, source } => {
+                Self::Failed(Error::Unreachable { doing, source })
+            }
+            error => Self::Failed(error),
+        }
+    }
+}
+
+/// Twice as long each time, from 1 ms to 256 ms, and somewhere in the upper half of that.
+fn jitter(attempt: u32) -> Duration {
+    let longest = 1_u32 << attempt.min(8);
+    Duration::from_secs_f64(f64::from(longest) * (0.5 + 0.5 * rand::random::<f64>()) / 1_000.0)
+}
+
+fn whole(value: &Bson) -> Option<u64> {
+    match value {
+        Bson::Int32(n) => u64::try_from(*n).ok(),
+        Bson::Int64(n) => u64::try_from(*n).ok(),
+        Bson::Double(n) => Some(*n as u64),
+        _ => None,
+    }
+}

@@ -1,0 +1,294 @@
+//! Each verb as a value: what to match (the fence included) and what to change.
+//!
+//! The only room with update operators. Pure: time is the database's `$$NOW`, chance comes in as
+//! an argument. What becomes of a job's state is not decided here but read off [`State::after`],
+//! so that the pipelines can't disagree with the state machine.
+
+use std::time::Duration;
+
+use bson::{Bson, Document, doc};
+
+use crate::job::{Event, JobId, Progress, State, Token, to_millis};
+use crate::outcome::{Disposition, Failure};
+use crate::payload::Payload;
+use crate::queue::Defaults;
+
+mod lease;
+mod record;
+mod turn;
+
+pub(crate) use lease::{
+    close_lease, close_lease_of_one, leave_lease, note_cancel, open_lease, renew_lease,
+    take_back_lease,
+};
+pub(crate) use turn::{acquire, give_turn, keep, let_go};
+
+/// One conditional write.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Transition {
+    /// What has to hold, or nothing is written.
+    pub(crate) filter: Document,
+    /// What to write.
+    pub(crate) change: Change,
+    /// One document, or all that match.
+    pub(crate) reach: Reach,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Change {
+    /// An aggregation pipeline, so that `$$NOW` and the document's own fields can be used.
+    Update(Vec<Document>),
+    /// The same, and insert where nothing matches.
+    Upsert(Vec<Document>),
+    Delete,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    One,
+    Many,
+}
+
+/// A job under a claim: what every write after the claim is fenced by.
+#[derive(Clone, Debug)]
+pub(crate) struct Held<'a> {
+    pub(crate) queue: &'a str,
+    pub(crate) token: Token,
+    pub(crate) id: &'a JobId,
+}
+
+impl Held<'_> {
+    fn fence(&self) -> Document {
+        doc! { "_id": self.id.to_bson(), "queue": self.queue, "claim.token": self.token.to_bson() }
+    }
+}
+
+/// Those of `ids` that are still ready and due become running under `token`.
+pub(crate) fn claim(queue: &str, ids: Vec<Bson>, token: Token, consumer: &str) -> Transition {
+    let claims = doc! { "$add": [{ "$ifNull": ["$claims", 0_i64] }, 1_i64] };
+    let claim = doc! {
+        "token": token.to_bson(), "consumer": { "$literal": consumer }, "at": "$$NOW",
+    };
+    let filter = doc! {
+        "_id": { "$in": ids }, "queue": queue, "state": State::Ready.name(),
+        "$expr": { "$lte": ["$due", "$$NOW"] },
+    };
+    let state = name_after(State::Ready, Event::Claim);
+    let update = vec![doc! { "$set": { "state": state, "claim": claim, "claims": claims } }];
+    Transition { filter, change: Change::Update(update), reach: Reach::Many }
+}
+
+/// Those of `ids` that `token` still holds are done and removed.
+pub(crate) fn complete_and_remove(queue: &str, token: Token, ids: Vec<Bson>) -> Transition {
+    Transition { filter: fence_many(queue, token, ids), change: Change::Delete, reach: Reach::Many }
+}
+
+/// The job is done and stays for `retain`, with what the handler returned.
+pub(crate) fn complete_and_keep(
+    held: &Held<'_>,
+    output: Option<&Payload>,
+    retain: Duration,
+) -> Transition {
+    let mut set = doc! {
+        "state": name_after(State::Running, Event::Complete),
+        "expire_at": after(retain),
+    };
+    put_payload(&mut set, "output", output);
+    let mut update = vec![doc! { "$set": set }];
+    update.extend(leave_running());
+    Transition { filter: held.fence(), change: Change::Update(update), reach: Reach::One }
+}
+
+/// The attempt failed: counted, recorded, and tried again after `wait` while attempts are left.
+pub(crate) fn fail(
+    held: &Held<'_>,
+    consumer: &str,
+    failure: &Failure,
+    wait: Duration,
+) -> Transition {
+    let state = match failure.disposition {
+        Disposition::Reject => name_after(State::Running, Event::Reject).into(),
+        Disposition::Retry | Disposition::RetryAfter(_) => {
+            state_after(|spent, cancelled| Event::Fail { spent, cancelled })
+        }
+    };
+    let mut update = count_attempt(record::record(consumer, failure));
+    update.push(doc! { "$set": { "state": state } });
+    update.push(doc! { "$set": { "due": if_ready(after(wait), "$due") } });
+    update.extend(leave_running());
+    Transition { filter: held.fence(), change: Change::Update(update), reach: Reach::One }
+}
+
+/// The attempt puts the job back, due after `delay`; not counted.
+pub(crate) fn release(held: &Held<'_>, delay: Duration) -> Transition {
+    let state = state_after(|_, cancelled| Event::Release { cancelled });
+    let mut update = vec![doc! { "$set": { "state": state, "due": after(delay) } }];
+    update.extend(leave_running());
+    Transition { filter: held.fence(), change: Change::Update(update), reach: Reach::One }
+}
+
+/// The worker gives jobs back to their old places; not counted.
+pub(crate) fn hand_back(queue: &str, token: Token, ids: Vec<Bson>) -> Transition {
+    let state = state_after(|_, cancelled| Event::HandBack { cancelled });
+    let mut update = vec![doc! { "$set": { "state": state } }];
+    update.extend(leave_running());
+    let filter = fence_many(queue, token, ids);
+    Transition { filter, change: Change::Update(update), reach: Reach::Many }
+}
+
+/// The lease ran out: each job that `token` still holds has failed an attempt, silently, and says
+/// so itself. It keeps its place in the queue.
+pub(crate) fn expire(queue: &str, token: Token, ids: Vec<Bson>, consumer: &str) -> Transition {
+    let failure = Failure::of_kind("lease-expired", format!("lease expired on {consumer}"));
+    let mut update = count_attempt(record::record(consumer, &failure));
+    let state = state_after(|spent, cancelled| Event::Expire { spent, cancelled });
+    update.push(doc! { "$set": { "state": state } });
+    update.extend(leave_running());
+    let filter = fence_many(queue, token, ids);
+    Transition { filter, change: Change::Update(update), reach: Reach::Many }
+}
+
+/// A job that waits is cancelled.
+pub(crate) fn cancel_ready(queue: &str, id: &JobId) -> Transition {
+    let mut update = vec![doc! { "$set": { "state": name_after(State::Ready, Event::Cancel) } }];
+    update.extend(leave_running());
+    let filter = doc! { "_id": id.to_bson(), "queue": queue, "state": State::Ready.name() };
+    Transition { filter, change: Change::Update(update), reach: Reach::One }
+}
+
+/// A running job is asked to stop; the end of its attempt heeds it even if nobody else does.
+pub(crate) fn ask_to_stop(queue: &str, id: &JobId) -> Transition {
+    let update = vec![doc! { "$set": { "cancel_at": { "$ifNull": ["$cancel_at", "$$NOW"] } } }];
+    let filter = doc! { "_id": id.to_bson(), "queue": queue, "state": State::Running.name() };
+    Transition { filter, change: Change::Update(update), reach: Reach::One }
+}
+
+/// A dead or cancelled job runs again, with all its attempts; its error records stay.
+pub(crate) fn retry(queue: &str, id: &JobId) -> Transition {
+    let from: Vec<&str> = State::ALL
+        .into_iter()
+        .filter(|state| state.after(Event::Retry).is_some())
+        .map(State::name)
+        .collect();
+    let filter = doc! { "_id": id.to_bson(), "queue": queue, "state": { "$in": from } };
+    Transition { filter, change: Change::Update(run_again()), reach: Reach::One }
+}
+
+/// All dead jobs of a queue run again.
+pub(crate) fn retry_dead(queue: &str) -> Transition {
+    let filter = doc! {
+        "queue": queue, "state": State::Dead.name(), "finished_at": { "$exists": true },
+    };
+    Transition { filter, change: Change::Update(run_again()), reach: Reach::Many }
+}
+
+/// A document that waits like a job but can't be read as one would be found again at every claim:
+/// it goes to the dead ones, and says why.
+pub(crate) fn condemn(queue: &str, id: Bson, why: &str) -> Transition {
+    let failure = Failure::of_kind("malformed", why);
+    let mut update = count_attempt(record::record("", &failure));
+    update.push(doc! { "$set": { "state": State::Dead.name() } });
+    update.extend(leave_running());
+    let filter = doc! { "_id": id, "queue": queue, "state": State::Ready.name() };
+    Transition { filter, change: Change::Update(update), reach: Reach::One }
+}
+
+/// What the attempt reports.
+pub(crate) fn progress(held: &Held<'_>, progress: &Progress) -> Transition {
+    let count = i64::try_from(progress.count).unwrap_or(i64::MAX);
+    let mut set = doc! { "count": count, "at": "$$NOW" };
+    if let Some(total) = progress.total {
+        set.insert("total", i64::try_from(total).unwrap_or(i64::MAX));
+    }
+    if let Some(note) = &progress.note {
+        set.insert("note", doc! { "$literal": record::cut(note, record::NOTE_LIMIT) });
+    }
+    // Removed first: `$set` would merge into the last report.
+    let update = vec![doc! { "$unset": "progress" }, doc! { "$set": { "progress": set } }];
+    Transition { filter: held.fence(), change: Change::Update(update), reach: Reach::One }
+}
+
+/// What the attempt saves for a later one.
+pub(crate) fn save(held: &Held<'_>, state: &Payload) -> Transition {
+    let mut set = Document::new();
+    put_payload(&mut set, "saved", Some(state));
+    let update = vec![doc! { "$unset": ["saved", "saved_type"] }, doc! { "$set": set }];
+    Transition { filter: held.fence(), change: Change::Update(update), reach: Reach::One }
+}
+
+/// The name of the state after an event that `from` always allows.
+fn name_after(from: State, event: Event) -> &'static str {
+    from.after(event).unwrap_or(from).name()
+}
+
+/// The state after the end of an attempt, as an expression over the job's fields.
+fn state_after(event: impl Fn(bool, bool) -> Event) -> Bson {
+    let name = |spent, cancelled| name_after(State::Running, event(spent, cancelled));
+    let max_attempts = Defaults::default().max_attempts;
+    let spent = doc! { "$gte": [
+        { "$ifNull": ["$attempts", 0] }, { "$ifNull": ["$max_attempts", max_attempts] },
+    ] };
+    doc! { "$cond": [
+        { "$gt": ["$cancel_at", null] },
+        name(false, true),
+        { "$cond": [spent, name(true, false), name(false, false)] },
+    ] }
+    .into()
+}
+
+fn count_attempt(record: Document) -> Vec<Document> {
+    vec![
+        doc! { "$set": { "attempts": { "$add": [{ "$ifNull": ["$attempts", 0] }, 1] } } },
+        doc! { "$set": { "errors": record::append(record) } },
+    ]
+}
+
+/// What holds for every way out of `running` (and of `ready`, for good): no claim, and in a final
+/// state a time of the end and no unique key.
+fn leave_running() -> Vec<Document> {
+    vec![
+        doc! { "$set": {
+            "finished_at": if_ready("$$REMOVE", "$$NOW"),
+            "unique_key": if_ready("$unique_key", "$$REMOVE"),
+        } },
+        doc! { "$unset": ["claim", "cancel_at"] },
+    ]
+}
+
+fn run_again() -> Vec<Document> {
+    let state = name_after(State::Dead, Event::Retry);
+    vec![
+        doc! { "$set": { "state": state, "attempts": 0, "due": "$$NOW" } },
+        doc! { "$unset": ["finished_at", "expire_at", "cancel_at"] },
+    ]
+}
+
+fn if_ready(then: impl Into<Bson>, otherwise: impl Into<Bson>) -> Document {
+    let ready = doc! { "$eq": ["$state", State::Ready.name()] };
+    doc! { "$cond": [ready, then.into(), otherwise.into()] }
+}
+
+/// So long from now, by the database's clock.
+fn after(delay: Duration) -> Document {
+    // A date that far off is as good as never; beyond it the server's dates overflow.
+    let delay = to_millis(delay).min(to_millis(crate::queue::LONGEST));
+    doc! { "$add": ["$$NOW", delay] }
+}
+
+fn fence_many(queue: &str, token: Token, ids: Vec<Bson>) -> Document {
+    doc! { "_id": { "$in": ids }, "queue": queue, "claim.token": token.to_bson() }
+}
+
+fn put_payload(set: &mut Document, name: &str, payload: Option<&Payload>) {
+    let Some(payload) = payload else { return };
+    // `$literal`: a guest's own "$…" strings are data, not expressions.
+    if let Ok(value) = Bson::try_from(payload.to_raw()) {
+        set.insert(name, doc! { "$literal": value });
+    }
+    if let Payload::Bytes { content_type, .. } = payload {
+        set.insert(format!("{name}_type"), doc! { "$literal": content_type });
+    }
+}
+
+#[cfg(test)]
+mod tests;

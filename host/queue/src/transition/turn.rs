@@ -1,0 +1,46 @@
+//! The documents of turns, `{_id: queue, holder, until, place}`, and of locks,
+//! `{_id: name, holder, until, fence}`: something held until a time, by one holder.
+
+use std::time::Duration;
+
+use bson::{Bson, DateTime, Document, doc};
+
+use super::{Change, Reach, Transition, after};
+use crate::job::Token;
+
+/// `me` holds what nobody holds now, for `length`; the fencing number grows.
+pub(crate) fn acquire(name: &str, me: Token, length: Duration) -> Transition {
+    let filter = doc! { "_id": name, "$expr": { "$lt": ["$until", "$$NOW"] } };
+    let fence = doc! { "$add": [{ "$ifNull": ["$fence", 0_i64] }, 1_i64] };
+    let update = vec![doc! { "$set": {
+        "holder": me.to_bson(), "until": after(length), "fence": fence,
+    } }];
+    Transition { filter, change: Change::Upsert(update), reach: Reach::One }
+}
+
+/// `me` holds it for `length` from now, if it still does.
+pub(crate) fn keep(name: &str, me: Token, length: Duration) -> Transition {
+    let update = vec![doc! { "$set": { "until": after(length) } }];
+    Transition { filter: held(name, me), change: Change::Update(update), reach: Reach::One }
+}
+
+/// `me` lets go of it. The document stays: its fencing number must never start again.
+pub(crate) fn let_go(name: &str, me: Token) -> Transition {
+    let update = vec![doc! { "$set": { "until": DateTime::from_millis(0) } }];
+    Transition { filter: held(name, me), change: Change::Update(update), reach: Reach::One }
+}
+
+/// `me` gives the turn to whoever wants it, with the place where the last claim ended.
+pub(crate) fn give_turn(queue: &str, me: Token, place: Option<(i32, i64)>) -> Transition {
+    let place = place
+        .map_or(Bson::Null, |(priority, due)| doc! { "priority": priority, "due": due }.into());
+    let set = doc! { "place": { "$literal": place }, "until": DateTime::from_millis(0) };
+    let change = Change::Update(vec![doc! { "$set": set }]);
+    Transition { filter: held(queue, me), change, reach: Reach::One }
+}
+
+/// A lock that ran out isn't held, though nobody took it yet: whoever writes under it may have
+/// been told so.
+fn held(name: &str, me: Token) -> Document {
+    doc! { "_id": name, "holder": me.to_bson(), "$expr": { "$gte": ["$until", "$$NOW"] } }
+}

@@ -1,0 +1,80 @@
+//! Gives each free slot the next waiting job, one queue after the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use super::once;
+use super::settle::End;
+use super::shared::{Shared, Waiting};
+use crate::lease::Attempt;
+use crate::outcome::Outcome;
+
+pub(super) async fn run(shared: Arc<Shared>, ends: mpsc::Sender<End>) {
+    let running = TaskTracker::new();
+    let mut turn = 0;
+    while let Some(slot) = free_slot(&shared).await {
+        let Some((index, waiting)) = next(&shared, &mut turn).await else { break };
+        let (shared, ends) = (shared.clone(), ends.clone());
+        running.spawn(async move {
+            let end = once::run(&shared, index, waiting).await;
+            drop(slot);
+            if let Some(served) = shared.served.get(index) {
+                served.look.notify_one();
+            }
+            // Waits while the database is slow to take the ends: nothing piles up.
+            let _ = ends.send(end).await;
+        });
+    }
+    hand_back_buffers(&shared, &ends).await;
+    running.close();
+    running.wait().await;
+}
+
+async fn free_slot(shared: &Shared) -> Option<tokio::sync::OwnedSemaphorePermit> {
+    tokio::select! {
+        biased;
+        () = shared.stop.cancelled() => None,
+        slot = shared.slots.clone().acquire_owned() => slot.ok(),
+    }
+}
+
+/// The next job, from the queue after the one that was served last; waits for one.
+async fn next(shared: &Shared, turn: &mut usize) -> Option<(usize, Waiting)> {
+    loop {
+        let filled = shared.filled.notified();
+        let queues = shared.served.len();
+        for index in (0..queues).map(|i| (*turn + i) % queues) {
+            let Some(served) = shared.served.get(index) else { continue };
+            let mut buffer = served.buffer();
+            if let Some(waiting) = buffer.pop_front() {
+                let few = buffer.len();
+                drop(buffer);
+                // The feed looks when a slot came free; here so that it keeps ahead of a burst.
+                if few.is_multiple_of(32) {
+                    served.look.notify_one();
+                }
+                *turn = index + 1;
+                return Some((index, waiting));
+            }
+        }
+        tokio::select! {
+            () = shared.stop.cancelled() => return None,
+            () = filled => {}
+        }
+    }
+}
+
+/// What never started goes back to its place, uncounted.
+async fn hand_back_buffers(shared: &Shared, ends: &mpsc::Sender<End>) {
+    for served in &shared.served {
+        let waiting: Vec<Waiting> = served.buffer().drain(..).collect();
+        for Waiting { job, hold, .. } in waiting {
+            let attempt = Attempt::held(job, hold.clone(), &shared.stop);
+            let end = End::new(attempt, hold, Some(Outcome::HandedBack), Duration::ZERO);
+            let _ = ends.send(end).await;
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! One attempt at one job.
+
+use std::time::{Duration, Instant};
+
+use super::settle::End;
+use super::shared::{Shared, Waiting};
+use crate::lease::Attempt;
+use crate::outcome::{Failure, Outcome};
+
+/// Runs the job's handler until it ends, or until it must not go on.
+pub(super) async fn run(shared: &Shared, index: usize, waiting: Waiting) -> End {
+    let Waiting { job, hold, .. } = waiting;
+    let attempt = Attempt::held(job, hold.clone(), &shared.stop);
+    let Some(served) = shared.served.get(index) else {
+        return End::new(attempt, hold, Some(Outcome::HandedBack), Duration::ZERO);
+    };
+    // It waited for its slot longer than its lease lasts.
+    if attempt.is_lost() || hold.until() <= Instant::now() {
+        return End::new(attempt, hold, None, Duration::ZERO);
+    }
+    let started = Instant::now();
+    let outcome = tokio::select! {
+        outcome = served.handler.handle(attempt.clone()) => Some(outcome),
+        () = attempt.lost() => None,
+        () = tokio::time::sleep(attempt.remaining()) => {
+            Some(timed_out(attempt.job().timeout))
+        }
+        () = shared.cut.cancelled() => Some(Outcome::HandedBack),
+    };
+    End::new(attempt, hold, outcome, started.elapsed())
+}
+
+fn timed_out(timeout: Duration) -> Outcome {
+    let message = format!("the attempt took longer than its time-out of {timeout:?}");
+    Outcome::Failed(Failure::of_kind("timeout", message))
+}

@@ -1,0 +1,243 @@
+//! Gathers the ends of attempts and writes them in batches: while one batch is being written the
+//! next one gathers, so that a busy worker writes large ones and an idle one waits for nothing.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::task::TaskTracker;
+
+use super::WorkerEvent;
+use super::shared::{Shared, pause};
+use crate::error::{Error, Result};
+use crate::job::{Event, State, Token};
+use crate::lease::{Attempt, Hold, verdict};
+use crate::outcome::{Disposition, Failure, Outcome};
+use crate::payload::Payload;
+use crate::store::Settlement;
+
+/// Ends that may wait: beyond it attempts wait with theirs, so that memory stays bounded.
+pub(super) const WAITING: usize = 1_024;
+/// A transaction of more is no faster.
+const BATCH: usize = 500;
+/// A command may have 16 MiB; outputs and error records count.
+const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Batches being written at once: one in flight, one on its way.
+const WRITERS: usize = 2;
+
+/// The end of an attempt.
+pub(super) struct End {
+    attempt: Attempt,
+    hold: Arc<Hold>,
+    /// `None`: the lease was lost.
+    outcome: Option<Arc<Outcome>>,
+    elapsed: Duration,
+}
+
+impl End {
+    pub(super) fn new(
+        attempt: Attempt,
+        hold: Arc<Hold>,
+        outcome: Option<Outcome>,
+        elapsed: Duration,
+    ) -> Self {
+        hold.forget(&attempt.job().id);
+        let limit = hold.store.payload_limit();
+        let outcome = outcome.map(|outcome| Arc::new(within_limit(outcome, limit)));
+        Self { attempt, hold, outcome, elapsed }
+    }
+
+    fn bytes(&self) -> usize {
+        match self.outcome.as_deref() {
+            Some(Outcome::Completed(output)) => output.as_ref().map_or(64, Payload::size),
+            // A record is cut to about this.
+            Some(Outcome::Failed(_)) => 20 * 1024,
+            _ => 64,
+        }
+    }
+
+    fn settlement(&self, shared: &Shared, outcome: &Outcome) -> Settlement {
+        let job = self.attempt.job();
+        let outcome = outcome.clone();
+        Settlement {
+            queue: self.hold.queue.clone(),
+            id: job.id.clone(),
+            token: self.hold.token,
+            verdict: verdict(job, outcome, &shared.consumer, rand::random()),
+        }
+    }
+
+    /// True when the claim may still be good.
+    fn may_be_held(&self) -> bool {
+        !self.attempt.is_lost() && self.hold.until() > Instant::now()
+    }
+
+    /// Where the outcome leaves the job; `None` when it is removed.
+    fn state(&self, outcome: &Outcome) -> Option<State> {
+        let job = self.attempt.job();
+        let cancelled = self.attempt.cancel_was_asked();
+        let spent = job.attempt() >= job.max_attempts;
+        let event = match outcome {
+            Outcome::Completed(_) if job.retain.is_none() => return None,
+            Outcome::Completed(_) => Event::Complete,
+            Outcome::Failed(failure) if failure.disposition == Disposition::Reject => Event::Reject,
+            Outcome::Failed(_) => Event::Fail { spent, cancelled },
+            Outcome::Released { .. } => Event::Release { cancelled },
+            Outcome::HandedBack => Event::HandBack { cancelled },
+        };
+        State::Running.after(event)
+    }
+}
+
+/// An output that the database would refuse is the handler's failure, not the host's.
+fn within_limit(outcome: Outcome, limit: usize) -> Outcome {
+    let Outcome::Completed(Some(output)) = &outcome else { return outcome };
+    match output.check("output", limit) {
+        Ok(()) => outcome,
+        Err(error) => Outcome::Failed(Failure::of_kind("limit:output", error.to_string()).reject()),
+    }
+}
+
+/// Writes what comes in until every sender is gone.
+pub(super) async fn run(shared: Arc<Shared>, mut ends: mpsc::Receiver<End>) {
+    let writers = Arc::new(Semaphore::new(WRITERS));
+    let writing = TaskTracker::new();
+    while let Some(first) = ends.recv().await {
+        let Ok(writer) = writers.clone().acquire_owned().await else { break };
+        let mut bytes = first.bytes();
+        let mut batch = vec![first];
+        while batch.len() < BATCH
+            && bytes < BATCH_BYTES
+            && let Ok(end) = ends.try_recv()
+        {
+            bytes += end.bytes();
+            batch.push(end);
+        }
+        let shared = shared.clone();
+        writing.spawn(async move {
+            write(&shared, batch).await;
+            drop(writer);
+        });
+    }
+    writing.close();
+    writing.wait().await;
+}
+
+/// Writes the batch, whatever it takes, as long as its leases last.
+async fn write(shared: &Shared, batch: Vec<End>) {
+    let mut parts = vec![batch];
+    let mut failures = 0;
+    while let Some(part) = parts.pop() {
+        let (part, lost): (Vec<End>, Vec<End>) =
+            part.into_iter().partition(|end| end.outcome.is_some() && end.may_be_held());
+        lost.into_iter().for_each(|end| say_lost(shared, &end));
+        if part.is_empty() {
+            continue;
+        }
+        match write_once(shared, &part).await {
+            Ok(lost) => {
+                failures = 0;
+                shared.no_trouble();
+                report(shared, part, &lost);
+            }
+            // A single one that the database will never take: the attempt has failed.
+            Err(error) if !error.is_transient() && part.len() == 1 => {
+                parts.push(part.into_iter().map(|end| unwritable(end, &error)).collect());
+            }
+            // One of them is in the way of the others: which?
+            Err(error) if !error.is_transient() => {
+                let mut part = part;
+                let half = part.split_off(part.len() / 2);
+                parts.extend([half, part]);
+            }
+            Err(error) => {
+                shared.trouble(&error);
+                tokio::time::sleep(pause(failures)).await;
+                failures += 1;
+                parts.push(part);
+            }
+        }
+    }
+}
+
+/// Answers the positions of those that were lost.
+async fn write_once(shared: &Shared, part: &[End]) -> Result<Vec<usize>> {
+    let settlements: Vec<Settlement> = part
+        .iter()
+        .filter_map(|end| Some(end.settlement(shared, end.outcome.as_deref()?)))
+        .collect();
+    let result = shared.store.settle(&settlements, &emptied(part)).await;
+    let Err(Error::MayHaveHappened { .. }) = result else { return result };
+    // An unknown commit is asked about, not guessed: what a token still holds was not settled.
+    let all: Vec<&Settlement> = settlements.iter().collect();
+    let held = shared.store.still_held(&all).await?;
+    if held.is_empty() { Ok(Vec::new()) } else { result }
+}
+
+/// The leases of which this part has every job that isn't settled yet: they go with it.
+fn emptied(part: &[End]) -> Vec<(Arc<str>, Token)> {
+    let mut emptied: Vec<(Arc<str>, Token)> = Vec::new();
+    for end in part {
+        let token = end.hold.token;
+        if emptied.iter().any(|(_, known)| *known == token) {
+            continue;
+        }
+        let here = part.iter().filter(|other| other.hold.token == token).count();
+        if here == end.hold.unsettled() {
+            emptied.push((end.hold.queue.clone(), token));
+        }
+    }
+    emptied
+}
+
+fn report(shared: &Shared, part: Vec<End>, lost: &[usize]) {
+    for (position, end) in part.into_iter().enumerate() {
+        if lost.contains(&position) {
+            say_lost(shared, &end);
+            continue;
+        }
+        let Some(outcome) = &end.outcome else { continue };
+        let state = end.state(outcome);
+        shared.count(|summary| match **outcome {
+            Outcome::Completed(_) => summary.completed += 1,
+            Outcome::Failed(_) => {
+                summary.failed += 1;
+                summary.dead += u64::from(state == Some(State::Dead));
+            }
+            Outcome::Released { .. } => summary.released += 1,
+            Outcome::HandedBack => summary.handed_back += 1,
+        });
+        shared.say(|| WorkerEvent::Finished {
+            queue: end.attempt.job().queue.clone(),
+            id: end.attempt.job().id.clone(),
+            attempt: end.attempt.job().attempt(),
+            elapsed: end.elapsed,
+            outcome: outcome.clone(),
+            state,
+        });
+        over(shared, &end);
+    }
+}
+
+fn say_lost(shared: &Shared, end: &End) {
+    shared.count(|summary| summary.lost += 1);
+    shared.say(|| WorkerEvent::LeaseLost {
+        queue: end.attempt.job().queue.clone(),
+        id: end.attempt.job().id.clone(),
+    });
+    over(shared, end);
+}
+
+fn over(shared: &Shared, end: &End) {
+    end.hold.settled(1);
+    shared.settled(1);
+}
+
+/// The same end as a failure that can be written; as lost if it was such a failure already: then
+/// the lease runs out.
+fn unwritable(end: End, error: &Error) -> End {
+    let tried = matches!(end.outcome.as_deref(), Some(Outcome::Failed(f)) if f.kind == "host");
+    let failure = Failure::of_kind("host", format!("the outcome could not be written: {error}"));
+    let outcome = if tried { None } else { Some(Arc::new(Outcome::Failed(failure))) };
+    End { outcome, ..end }
+}

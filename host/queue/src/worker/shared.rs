@@ -1,0 +1,176 @@
+//! What the parts of a worker share.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, Semaphore, broadcast};
+use tokio_util::sync::CancellationToken;
+
+use super::{Summary, WorkerEvent, WorkerOptions};
+use crate::error::Error;
+use crate::handler::Handler;
+use crate::job::Job;
+use crate::lease::Hold;
+use crate::queue::Queue;
+use crate::store::Store;
+
+pub(super) struct Shared {
+    pub(super) store: Store,
+    pub(super) consumer: Arc<str>,
+    pub(super) options: WorkerOptions,
+    pub(super) served: Vec<Served>,
+    /// Cancelled: claim no more, attempts should return soon.
+    pub(super) stop: CancellationToken,
+    /// Cancelled: the grace is over.
+    pub(super) cut: CancellationToken,
+    pub(super) slots: Arc<Semaphore>,
+    /// Told when a buffer got jobs.
+    pub(super) filled: Notify,
+    /// Every lease with jobs that aren't settled.
+    pub(super) holds: Mutex<Vec<Weak<Hold>>>,
+    /// Jobs claimed and not settled.
+    unsettled: AtomicUsize,
+    events: broadcast::Sender<WorkerEvent>,
+    summary: Mutex<Summary>,
+    trouble: Mutex<Option<Instant>>,
+}
+
+/// One queue that the worker serves.
+pub(super) struct Served {
+    pub(super) queue: Queue,
+    pub(super) handler: Arc<dyn Handler>,
+    /// Claimed and waiting for a slot.
+    buffer: Mutex<VecDeque<Waiting>>,
+    /// Told when the feed should look again.
+    pub(super) look: Notify,
+    /// Found empty, with nothing claimed anywhere in this worker.
+    pub(super) drained: std::sync::atomic::AtomicBool,
+}
+
+/// A claimed job that waits for a slot.
+pub(super) struct Waiting {
+    pub(super) job: Job,
+    pub(super) hold: Arc<Hold>,
+    pub(super) since: Instant,
+}
+
+impl Served {
+    pub(super) fn new(queue: Queue, handler: Arc<dyn Handler>) -> Self {
+        Self {
+            queue,
+            handler,
+            buffer: Mutex::default(),
+            look: Notify::new(),
+            drained: std::sync::atomic::AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn buffer(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+        lock(&self.buffer)
+    }
+}
+
+impl Shared {
+    pub(super) fn new(
+        (store, consumer): (Store, Arc<str>),
+        options: WorkerOptions,
+        served: Vec<Served>,
+        (stop, cut, events): (CancellationToken, CancellationToken, broadcast::Sender<WorkerEvent>),
+    ) -> Self {
+        Self {
+            store,
+            consumer,
+            slots: Arc::new(Semaphore::new(options.slots.min(Semaphore::MAX_PERMITS))),
+            options,
+            served,
+            stop,
+            cut,
+            filled: Notify::new(),
+            holds: Mutex::default(),
+            unsettled: AtomicUsize::new(0),
+            events,
+            summary: Mutex::default(),
+            trouble: Mutex::default(),
+        }
+    }
+
+    pub(super) fn queue_names(&self) -> Vec<String> {
+        self.served.iter().map(|served| served.queue.name().to_owned()).collect()
+    }
+
+    /// Tells whoever listens; the event is not made when nobody does.
+    pub(super) fn say(&self, event: impl FnOnce() -> WorkerEvent) {
+        if self.events.receiver_count() > 0 {
+            // An error says that the last listener has just gone.
+            let _ = self.events.send(event());
+        }
+    }
+
+    pub(super) fn running(&self) -> usize {
+        self.options.slots.saturating_sub(self.slots.available_permits())
+    }
+
+    pub(super) fn summary(&self) -> Summary {
+        *lock(&self.summary)
+    }
+
+    pub(super) fn count(&self, count: impl FnOnce(&mut Summary)) {
+        count(&mut lock(&self.summary));
+    }
+
+    pub(super) fn unsettled(&self) -> usize {
+        self.unsettled.load(Ordering::Acquire)
+    }
+
+    pub(super) fn claimed(&self, jobs: usize) {
+        self.unsettled.fetch_add(jobs, Ordering::AcqRel);
+    }
+
+    /// So many claims are over. With the last one, who waits for the queue to be empty looks.
+    pub(super) fn settled(&self, jobs: usize) {
+        if self.unsettled.fetch_sub(jobs, Ordering::AcqRel) == jobs && self.options.until_empty {
+            self.served.iter().for_each(|served| served.look.notify_one());
+        }
+    }
+
+    pub(super) fn hold(&self, hold: &Arc<Hold>) {
+        lock(&self.holds).push(Arc::downgrade(hold));
+    }
+
+    /// The leases that are held now.
+    pub(super) fn held(&self) -> Vec<Arc<Hold>> {
+        let mut holds = lock(&self.holds);
+        holds.retain(|hold| hold.strong_count() > 0);
+        holds.iter().filter_map(Weak::upgrade).collect()
+    }
+
+    /// The database failed: said once per outage.
+    pub(super) fn trouble(&self, error: &Error) {
+        let mut trouble = lock(&self.trouble);
+        if trouble.is_none() {
+            *trouble = Some(Instant::now());
+            self.say(|| WorkerEvent::Trouble { error: error.to_string() });
+        }
+    }
+
+    /// The database answered.
+    pub(super) fn no_trouble(&self) {
+        let since = lock(&self.trouble).take();
+        if let Some(since) = since {
+            self.say(|| WorkerEvent::Recovered { after: since.elapsed() });
+        }
+    }
+}
+
+/// The pause after the `n`th failure in a row: from 100 ms up to 5 s, so that a database that
+/// comes back isn't met by all workers at once, and is found again within seconds.
+pub(super) fn pause(failures: u32) -> Duration {
+    let longest = Duration::from_millis(100 << failures.min(6)).min(Duration::from_secs(5));
+    crate::claim::chance(longest)
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|e| e.into_inner())
+}

@@ -1,0 +1,65 @@
+//! Tells the feeds to look when a change stream says that something is due, or will be.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bson::DateTime;
+
+use super::shared::{Shared, pause};
+use crate::store::Watch;
+
+/// Due times remembered; what is beyond is found by the poll.
+const REMEMBERED: usize = 1_024;
+
+pub(super) async fn run(shared: Arc<Shared>) {
+    let queues = shared.queue_names();
+    let mut failures = 0;
+    loop {
+        // A stream that fails, or that the server can't give, costs latency: the poll goes on.
+        if let Ok(mut watch) = shared.store.watch(&queues).await {
+            failures = 0;
+            // What was put before the stream was open.
+            look(&shared);
+            listen(&shared, &mut watch).await;
+        }
+        tokio::time::sleep(pause(failures)).await;
+        failures += 1;
+    }
+}
+
+async fn listen(shared: &Shared, watch: &mut Watch) {
+    let mut later: BTreeSet<DateTime> = BTreeSet::new();
+    loop {
+        let now = shared.store.now_if_known().unwrap_or_else(DateTime::now);
+        let until = later.first().map(|due| due.saturating_duration_since(now));
+        let timer = async {
+            match until {
+                Some(until) => tokio::time::sleep(until).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            due = watch.next() => match due {
+                Err(_) => return,
+                Ok(Some(due)) if due > now => {
+                    later.insert(due);
+                    if later.len() > REMEMBERED {
+                        later.pop_last();
+                    }
+                }
+                Ok(_) => look(shared),
+            },
+            () = timer => {
+                // The estimate of the server's clock is a moment behind, never ahead.
+                later.pop_first();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                look(shared);
+            }
+        }
+    }
+}
+
+fn look(shared: &Shared) {
+    shared.served.iter().for_each(|served| served.look.notify_one());
+}
