@@ -1,6 +1,7 @@
 //! Gives each free slot the next waiting job, one queue after the other.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -50,12 +51,8 @@ async fn next(shared: &Shared, turn: &mut usize) -> Option<(usize, Waiting)> {
             let Some(served) = shared.served.get(index) else { continue };
             let mut buffer = served.buffer();
             if let Some(waiting) = buffer.pop_front() {
-                let few = buffer.len();
                 drop(buffer);
-                // The feed looks when a slot came free; here so that it keeps ahead of a burst.
-                if few.is_multiple_of(32) {
-                    served.look.notify_one();
-                }
+                served.begun.fetch_add(1, Ordering::Relaxed);
                 *turn = index + 1;
                 return Some((index, waiting));
             }
@@ -71,7 +68,7 @@ async fn next(shared: &Shared, turn: &mut usize) -> Option<(usize, Waiting)> {
 async fn hand_back_buffers(shared: &Shared, ends: &mpsc::Sender<End>) {
     for served in &shared.served {
         let waiting: Vec<Waiting> = served.buffer().drain(..).collect();
-        for Waiting { job, hold, .. } in waiting {
+        for Waiting { job, hold } in waiting {
             let attempt = Attempt::held(job, hold.clone(), &shared.stop);
             let end = End::new(attempt, hold, Some(Outcome::HandedBack), Duration::ZERO);
             let _ = ends.send(end).await;

@@ -29,14 +29,12 @@ pub(super) async fn run(shared: Arc<Shared>, index: usize, _ends: mpsc::Sender<E
             continue;
         }
         let idle = shared.unsettled() == 0;
-        let asked = Instant::now();
         match claimer.claim(n, Some(shared.options.lease)).await {
             Ok(batch) => {
                 failures = 0;
                 shared.no_trouble();
                 say_took_back(&shared, served, &mut claimer);
                 let Some(batch) = batch else {
-                    ahead.nothing_there();
                     if idle && drained(&shared, served) {
                         return;
                     }
@@ -45,7 +43,6 @@ pub(super) async fn run(shared: Arc<Shared>, index: usize, _ends: mpsc::Sender<E
                     continue;
                 };
                 served.drained.store(false, Ordering::Release);
-                ahead.claimed(batch.jobs.len() == n, asked);
                 fill(&shared, served, batch);
             }
             Err(error) => {
@@ -65,12 +62,7 @@ fn fill(shared: &Shared, served: &Served, batch: Batch) {
         queue: served.queue.name().to_owned(),
         jobs: batch.jobs.len(),
     });
-    let since = Instant::now();
-    served.buffer().extend(batch.jobs.into_iter().map(|job| Waiting {
-        job,
-        hold: hold.clone(),
-        since,
-    }));
+    served.buffer().extend(batch.jobs.into_iter().map(|job| Waiting { job, hold: hold.clone() }));
     shared.filled.notify_one();
 }
 
@@ -112,46 +104,46 @@ async fn wait(shared: &Shared, served: &Served, at_most: Option<Duration>) {
     }
 }
 
-/// How many jobs to claim ahead of free slots. Jobs that wait long in the buffer could be running
-/// elsewhere; a buffer that runs dry leaves slots idle while a batch is on its way.
+/// How many jobs to claim ahead of free slots: those that will be begun in the next moment, at the
+/// rate of the last one. A buffer that runs dry leaves slots idle while a batch is on its way; jobs
+/// that wait long in it could be running elsewhere.
 struct Ahead {
-    jobs: usize,
     most: usize,
+    rate: f64,
+    begun: u64,
+    measured: Instant,
 }
 
-/// Half of a claim's round trips on a slow network: a buffer that was empty for less cost nothing.
-const SOON: Duration = Duration::from_millis(100);
-/// No job should wait much longer than this for a slot here.
-const LONG: Duration = Duration::from_millis(500);
+/// Covers the round trips of a claim, with room for a slow one.
+const MOMENT: Duration = Duration::from_millis(250);
+/// Less would measure the gaps between two jobs.
+const SAMPLE: Duration = Duration::from_millis(5);
 
 impl Ahead {
     fn new(shared: &Shared) -> Self {
-        Self { jobs: 0, most: shared.options.prefetch }
+        Self { most: shared.options.prefetch, rate: 0.0, begun: 0, measured: Instant::now() }
     }
 
-    /// Free slots and what is claimed ahead, less what waits already. A batch is asked for when
-    /// half of it would be new, so that claims stay few while the buffer is busy.
+    /// Free slots and what is claimed ahead, less what waits already. While some wait, a batch is
+    /// asked for when half of it would be new, so that claims stay few.
     fn wanted(&mut self, shared: &Shared, served: &Served) -> usize {
-        let buffer = served.buffer();
-        let waiting = buffer.len();
-        let oldest = buffer.front().map(|waiting| waiting.since.elapsed());
-        drop(buffer);
-        if oldest.is_some_and(|age| age > LONG) {
-            self.jobs /= 2;
-        }
-        let target = shared.slots.available_permits() + self.jobs;
+        self.measure(served.begun.load(Ordering::Relaxed));
+        let ahead = ((self.rate * MOMENT.as_secs_f64()) as usize).min(self.most);
+        let waiting = served.buffer().len();
+        let target = shared.slots.available_permits() + ahead;
         let wanted = target.saturating_sub(waiting).min(BATCH);
         if waiting > 0 && wanted * 2 < target.min(BATCH) { 0 } else { wanted }
     }
 
-    /// A full batch that was gone at once: more next time.
-    fn claimed(&mut self, full: bool, asked: Instant) {
-        if full && asked.elapsed() < SOON * 10 {
-            self.jobs = (self.jobs.max(1) * 2).min(self.most);
+    fn measure(&mut self, begun: u64) {
+        let elapsed = self.measured.elapsed();
+        if elapsed < SAMPLE {
+            return;
         }
-    }
-
-    fn nothing_there(&mut self) {
-        self.jobs /= 2;
+        let rate = begun.saturating_sub(self.begun) as f64 / elapsed.as_secs_f64();
+        // Half the old rate, half the new: follows a change within a few batches.
+        self.rate = (self.rate + rate) / 2.0;
+        self.begun = begun;
+        self.measured = Instant::now();
     }
 }

@@ -9,7 +9,7 @@ use crate::outcome::{Failure, Outcome};
 
 /// Runs the job's handler until it ends, or until it must not go on.
 pub(super) async fn run(shared: &Shared, index: usize, waiting: Waiting) -> End {
-    let Waiting { job, hold, .. } = waiting;
+    let Waiting { job, hold } = waiting;
     let attempt = Attempt::held(job, hold.clone(), &shared.stop);
     let Some(served) = shared.served.get(index) else {
         return End::new(attempt, hold, Some(Outcome::HandedBack), Duration::ZERO);

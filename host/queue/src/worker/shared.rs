@@ -1,7 +1,7 @@
 //! What the parts of a worker share.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
@@ -43,17 +43,18 @@ pub(super) struct Served {
     pub(super) handler: Arc<dyn Handler>,
     /// Claimed and waiting for a slot.
     buffer: Mutex<VecDeque<Waiting>>,
+    /// Jobs that got a slot, ever.
+    pub(super) begun: AtomicU64,
     /// Told when the feed should look again.
     pub(super) look: Notify,
     /// Found empty, with nothing claimed anywhere in this worker.
-    pub(super) drained: std::sync::atomic::AtomicBool,
+    pub(super) drained: AtomicBool,
 }
 
 /// A claimed job that waits for a slot.
 pub(super) struct Waiting {
     pub(super) job: Job,
     pub(super) hold: Arc<Hold>,
-    pub(super) since: Instant,
 }
 
 impl Served {
@@ -62,8 +63,9 @@ impl Served {
             queue,
             handler,
             buffer: Mutex::default(),
+            begun: AtomicU64::new(0),
             look: Notify::new(),
-            drained: std::sync::atomic::AtomicBool::new(false),
+            drained: AtomicBool::new(false),
         }
     }
 
