@@ -322,7 +322,7 @@ impl Job {
 
     /// A job that is on no queue: for a handler's own tests, and to replay one.
     pub fn new(queue: &str, payload: Payload) -> Self {
-        let defaults = crate::queue::Defaults::default();
+        let defaults = crate::defaults::Defaults::default();
         Self {
             id: JobId::mint(),
             queue: queue.to_owned(),

@@ -24,20 +24,24 @@
 //! [`Queue`]; [`Lease`], a claimed job; [`Handler`] and [`Worker`], the loop that does the claiming;
 //! [`Lock`], mutual exclusion beside the queue.
 
-mod claim;
+// In this order: a room uses only those above it.
 mod error;
-mod handler;
+mod retry;
+mod defaults;
+mod check;
+mod payload;
+mod outcome;
 mod job;
+mod transition;
+mod store;
+mod claim;
 mod lease;
 mod lock;
-mod outcome;
-mod payload;
 mod queue;
-mod retry;
-mod store;
-mod transition;
+mod handler;
 mod worker;
 
+pub use defaults::{Defaults, LONGEST};
 pub use error::{Error, Result};
 pub use handler::{Handler, HandlerFuture, from_fn};
 pub use job::{Claim, ErrorRecord, Event, Job, JobId, Progress, State, Token};
@@ -46,8 +50,8 @@ pub use lock::{Lock, LockGuard};
 pub use outcome::{BoxError, Disposition, Failure, Outcome};
 pub use payload::{IntoPayload, JSON, Payload};
 pub use queue::{
-    ConnectOptions, Defaults, LONGEST, ListOptions, MongoQueue, NewJob, NextOptions, Put,
-    PutOptions, Queue, Receipt, Stats,
+    ConnectOptions, ListOptions, MongoQueue, NewJob, NextOptions, Put, PutOptions, Queue,
 };
 pub use retry::Backoff;
+pub use store::{Receipt, Stats};
 pub use worker::{Summary, Worker, WorkerEvent, WorkerOptions};

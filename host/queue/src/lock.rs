@@ -1,15 +1,14 @@
 //! Mutual exclusion beside the queue: a named lock with a lease on the database's clock.
 
-use std::future::Future;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::check::duration_is_valid;
 use crate::claim::chance;
 use crate::error::{Error, Result};
 use crate::job::Token;
-use crate::queue::check_duration;
 use crate::store::Store;
 
 /// A named lock: at most one holder at a time, whatever machine it is on.
@@ -36,7 +35,7 @@ impl Lock {
     /// [`Error::Invalid`] below 100 ms (it could not be renewed in time), and above a hundred
     /// years.
     pub fn lease(mut self, lease: Duration) -> Result<Self> {
-        check_duration("lease", lease)?;
+        duration_is_valid("lease", lease)?;
         if lease < Duration::from_millis(100) {
             return Err(Error::invalid("lease", "a lock needs at least 100 ms"));
         }
@@ -171,26 +170,19 @@ impl Drop for LockGuard {
 
 /// Renews until the lock is lost: taken, or not renewed within its lease, which counts from before
 /// the database was asked.
-fn renew(
-    store: Store,
-    name: String,
-    (me, lease): (Token, Duration),
-    asked: Instant,
-) -> impl Future<Output = ()> {
-    async move {
-        let mut until = asked + lease;
-        loop {
-            let pause = (lease / 3).min(until.saturating_duration_since(Instant::now()));
-            tokio::time::sleep(pause).await;
-            let asked = Instant::now();
-            let left = until.saturating_duration_since(asked);
-            match tokio::time::timeout(left, store.keep_lock(&name, me, lease)).await {
-                Ok(Ok(true)) => until = asked + lease,
-                Ok(Ok(false)) | Err(_) => return,
-                // The database is away: once more, until the lease is over.
-                Ok(Err(_)) if Instant::now() < until => {}
-                Ok(Err(_)) => return,
-            }
+async fn renew(store: Store, name: String, (me, lease): (Token, Duration), asked: Instant) {
+    let mut until = asked + lease;
+    loop {
+        let pause = (lease / 3).min(until.saturating_duration_since(Instant::now()));
+        tokio::time::sleep(pause).await;
+        let asked = Instant::now();
+        let left = until.saturating_duration_since(asked);
+        match tokio::time::timeout(left, store.keep_lock(&name, me, lease)).await {
+            Ok(Ok(true)) => until = asked + lease,
+            Ok(Ok(false)) | Err(_) => return,
+            // The database is away: once more, until the lease is over.
+            Ok(Err(_)) if Instant::now() < until => {}
+            Ok(Err(_)) => return,
         }
     }
 }

@@ -26,6 +26,9 @@ mod turns;
 mod watch;
 
 pub(crate) use claims::{Due, NewClaim};
+pub use put::Receipt;
+pub use read::Stats;
+
 pub(crate) use put::Draft;
 pub(crate) use read::ListQuery;
 pub(crate) use settle::{Renewed, Settlement, Verdict};

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use bson::{Bson, Document, doc};
 
+use crate::defaults::Defaults;
 use crate::job::{Event, JobId, Progress, State, Token, to_millis};
 use crate::outcome::{Disposition, Failure};
 use crate::payload::Payload;
-use crate::queue::Defaults;
 
 mod lease;
 mod record;
@@ -271,7 +271,7 @@ fn if_ready(then: impl Into<Bson>, otherwise: impl Into<Bson>) -> Document {
 /// So long from now, by the database's clock.
 fn after(delay: Duration) -> Document {
     // A date that far off is as good as never; beyond it the server's dates overflow.
-    let delay = to_millis(delay).min(to_millis(crate::queue::LONGEST));
+    let delay = to_millis(delay).min(to_millis(crate::defaults::LONGEST));
     doc! { "$add": ["$$NOW", delay] }
 }
 

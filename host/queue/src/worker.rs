@@ -176,7 +176,7 @@ impl Worker {
         if options.lease < Duration::from_millis(100) {
             return Err(Error::invalid("lease", "a worker needs at least 100 ms to renew it"));
         }
-        crate::queue::check_duration("lease", options.lease)?;
+        crate::check::duration_is_valid("lease", options.lease)?;
         let mut names: Vec<&str> = self.served.iter().map(|(queue, _)| queue.name()).collect();
         names.sort_unstable();
         match names.windows(2).find(|pair| pair.first() == pair.last()) {

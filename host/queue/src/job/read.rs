@@ -7,9 +7,9 @@ use bson::raw::{RawBson, RawBsonRef};
 use bson::{DateTime, RawDocument, Uuid};
 
 use super::{Claim, ErrorRecord, Job, JobId, Progress, Token};
+use crate::defaults::Defaults;
 use crate::error::{Error, Result};
 use crate::payload::Payload;
-use crate::queue::Defaults;
 use crate::retry::Backoff;
 
 pub(super) fn job(document: &RawDocument) -> Result<Job> {

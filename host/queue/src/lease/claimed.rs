@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::{Attempt, Hold};
+use crate::check::duration_is_valid;
 use crate::error::{Error, Result};
 use crate::job::{Job, Progress, State, Token};
 use crate::outcome::{Disposition, Failure, Outcome};
 use crate::payload::Payload;
-use crate::queue::check_duration;
 use crate::store::{Settlement, Verdict};
 
 /// A claimed job. `complete`, `error` and `release` consume it; dropped unfinished, it is handed
@@ -69,7 +69,7 @@ impl Lease {
     /// # Errors
     /// [`Error::LeaseLost`], and those of the database.
     pub async fn extend(&self, by: Duration) -> Result<()> {
-        check_duration("lease", by)?;
+        duration_is_valid("lease", by)?;
         if self.hold.extend(by).await? { Ok(()) } else { Err(self.attempt.lease_lost()) }
     }
 
@@ -95,7 +95,7 @@ impl Lease {
     /// # Errors
     /// [`Error::LeaseLost`], and those of the database.
     pub async fn release(self, delay: Duration) -> Result<()> {
-        check_duration("delay", delay)?;
+        duration_is_valid("delay", delay)?;
         self.settle(Outcome::Released { delay }).await.map(|_| ())
     }
 

@@ -7,22 +7,14 @@ use std::time::Duration;
 use bson::raw::{CStr, RawBson, cstr};
 use bson::{DateTime, RawDocumentBuf};
 
-use super::{LONGEST, Queue, check_date, check_duration};
+use super::Queue;
+use crate::check::{date_is_valid, duration_is_valid};
+use crate::defaults::LONGEST;
 use crate::error::{Error, Result};
 use crate::job::{JobId, State, to_millis};
 use crate::payload::{IntoPayload, Payload};
 use crate::retry::Backoff;
-use crate::store::Draft;
-
-/// What became of a put.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// The job's id.
-    pub id: JobId,
-    /// False when a job with this id of the caller's own was there already: this put, or the same
-    /// one before, has been done.
-    pub created: bool,
-}
+use crate::store::{Draft, Receipt};
 
 /// The options of a put.
 #[derive(Clone, Debug, Default)]
@@ -204,13 +196,13 @@ fn check(queue: &Queue, job: &NewJob) -> Result<()> {
     if options.timeout.is_some_and(|timeout| timeout < Duration::from_millis(1)) {
         return Err(Error::invalid("timeout", "an attempt needs at least 1 ms"));
     }
-    check_duration("delay", options.delay)?;
-    check_duration("timeout", options.timeout.unwrap_or_default())?;
-    check_duration("retention", options.retain.unwrap_or_default())?;
+    duration_is_valid("delay", options.delay)?;
+    duration_is_valid("timeout", options.timeout.unwrap_or_default())?;
+    duration_is_valid("retention", options.retain.unwrap_or_default())?;
     let backoff = options.backoff.unwrap_or_default();
-    check_duration("back-off", backoff.first.max(backoff.max))?;
+    duration_is_valid("back-off", backoff.first.max(backoff.max))?;
     if let Some(due) = options.due {
-        check_date("due time", due)?;
+        date_is_valid("due time", due)?;
     }
     if let Some(key) = &options.unique_key
         && !(1..=200).contains(&key.len())

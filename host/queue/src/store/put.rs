@@ -8,7 +8,16 @@ use mongodb::error::{ErrorKind, WriteFailure};
 use super::Store;
 use crate::error::{Error, Result};
 use crate::job::JobId;
-use crate::queue::Receipt;
+
+/// What became of a put.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The job's id.
+    pub id: JobId,
+    /// False when a job with this id of the caller's own was there already: this put, or the same
+    /// one before, has been done.
+    pub created: bool,
+}
 
 /// A job ready to be written.
 pub(crate) struct Draft {

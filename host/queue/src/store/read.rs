@@ -13,8 +13,26 @@ use super::transact::Target;
 use super::{CLAIM_INDEX, Store};
 use crate::error::{Error, Result};
 use crate::job::{Job, JobId, State};
-use crate::queue::Stats;
 use crate::transition;
+
+/// How many jobs of a queue are where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Wait for a time to come: a delay, a retry.
+    pub scheduled: u64,
+    /// May be claimed now.
+    pub ready: u64,
+    /// Claimed.
+    pub running: u64,
+    /// Completed and retained.
+    pub completed: u64,
+    /// Out of attempts, or rejected.
+    pub dead: u64,
+    /// Cancelled.
+    pub cancelled: u64,
+    /// How long the oldest ready job has been due.
+    pub oldest_ready: Option<Duration>,
+}
 
 /// Which jobs to list.
 pub(crate) struct ListQuery<'a> {

@@ -3,6 +3,7 @@
 
 use bson::{Bson, DateTime, Document, doc};
 use mongodb::change_stream::ChangeStream;
+use mongodb::options::ReadConcern;
 
 use super::Store;
 use crate::error::{Error, Result};
@@ -37,7 +38,9 @@ impl Store {
         ] };
         let due = doc! { "$ifNull": ["$fullDocument.due", "$updateDescription.updatedFields.due"] };
         let pipeline = vec![doc! { "$match": ready }, doc! { "$project": { "due": due } }];
-        let stream = self.inner.jobs.watch().pipeline(pipeline).await;
+        // The server opens a change stream with no other.
+        let majority = ReadConcern::majority();
+        let stream = self.inner.jobs.watch().pipeline(pipeline).read_concern(majority).await;
         let stream = stream.map_err(|e| Error::from_driver(DOING, e))?.with_type::<Document>();
         Ok(Watch { stream })
     }

@@ -108,6 +108,6 @@ fn every_write_after_a_claim_asks_for_the_token_and_names_the_queue() {
     ];
     for transition in fenced {
         assert!(held_by(&transition), "{transition:?}");
-        assert_eq!(transition.filter.get_str("queue"), Ok("q"), "{transition:?}");
+        assert_eq!(transition.filter.get_str("queue").ok(), Some("q"), "{transition:?}");
     }
 }
