@@ -1,0 +1,164 @@
+//! From a file to code that can be run: what it is, whether it may, compiled or found compiled.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+use wasmtime::component::{Component, InstancePre};
+
+use crate::jobs::Grants;
+use crate::sandbox::{Guest, Sandbox, weight};
+
+mod cache;
+mod error;
+mod imports;
+mod inspect;
+
+pub(crate) use cache::Cache;
+pub use error::{Blame, LoadError};
+pub use imports::{Import, Need};
+pub use inspect::{Inspection, Kind, inspect};
+
+/// Where a component comes from, and what it is called in logs and messages.
+#[derive(Clone, Debug)]
+pub struct ComponentSource {
+    name: String,
+    bytes: Bytes,
+}
+
+#[derive(Clone, Debug)]
+enum Bytes {
+    Here(Vec<u8>),
+    At(PathBuf),
+}
+
+impl ComponentSource {
+    /// A file; called by its name without the extension.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let name = path.file_stem().map_or_else(|| "component".into(), |s| s.to_string_lossy());
+        Self { name: name.into_owned(), bytes: Bytes::At(path) }
+    }
+
+    /// Bytes that are here already.
+    pub fn bytes(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { name: name.into(), bytes: Bytes::Here(bytes.into()) }
+    }
+
+    /// The same, called by another name: the one that the operator's file has it under.
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    fn read(self, limit: usize) -> Result<(String, Vec<u8>), LoadError> {
+        let Self { name, bytes } = self;
+        let too_large = |name: String, size: u64| LoadError::TooLarge { name, size, limit };
+        let bytes = match bytes {
+            Bytes::Here(bytes) => bytes,
+            Bytes::At(path) => {
+                let unreadable = |source| LoadError::Unreadable { path: path.clone(), source };
+                let size = std::fs::metadata(&path).map_err(unreadable)?.len();
+                if size > limit as u64 {
+                    return Err(too_large(name, size));
+                }
+                std::fs::read(&path).map_err(unreadable)?
+            }
+        };
+        if bytes.len() > limit {
+            return Err(too_large(name, bytes.len() as u64));
+        }
+        Ok((name, bytes))
+    }
+}
+
+impl From<&std::path::Path> for ComponentSource {
+    fn from(path: &std::path::Path) -> Self {
+        Self::file(path)
+    }
+}
+
+impl From<PathBuf> for ComponentSource {
+    fn from(path: PathBuf) -> Self {
+        Self::file(path)
+    }
+}
+
+/// A component that may be run: checked against its grants, compiled, its imports found.
+pub(crate) struct Loaded {
+    pub(crate) name: String,
+    pub(crate) digest: String,
+    /// Nothing had to be compiled.
+    pub(crate) cached: bool,
+    /// The sandbox's slots that an instance takes.
+    pub(crate) weight: u32,
+    pub(crate) pre: InstancePre<Guest>,
+}
+
+/// Reads, checks, compiles. `wanted` is what the component has to be.
+pub(crate) fn load(
+    sandbox: &Sandbox,
+    source: ComponentSource,
+    grants: &Grants,
+    wanted: Kind,
+) -> Result<Loaded, LoadError> {
+    let (name, bytes) = source.read(sandbox.limits().component_bytes)?;
+    let inspection = inspect(&bytes);
+    error::check_kind(&name, &inspection, wanted)?;
+    error::check_imports(&name, &inspection, grants)?;
+
+    let (component, cached) = compiled(sandbox, &name, &bytes, &inspection.digest)?;
+    check_memory(sandbox, &name, &component)?;
+    let pre = sandbox
+        .linker()
+        .instantiate_pre(&component)
+        .map_err(|error| LoadError::Mismatch { name: name.clone(), why: format!("{error:#}") })?;
+    Ok(Loaded { name, digest: inspection.digest, cached, weight: weight(&component), pre })
+}
+
+fn compiled(
+    sandbox: &Sandbox,
+    name: &str,
+    bytes: &[u8],
+    digest: &str,
+) -> Result<(Component, bool), LoadError> {
+    if let Some(component) = sandbox.cache().and_then(|cache| cache.find(sandbox.engine(), digest))
+    {
+        return Ok((component, true));
+    }
+    let component = compile(sandbox, name, bytes)?;
+    if let Some(cache) = sandbox.cache() {
+        // A full disk costs time at the next start, and nothing now.
+        let _ = cache.keep(&component, digest);
+    }
+    Ok((component, false))
+}
+
+/// The compiler has panicked on valid components before, so that is an answer too.
+fn compile(sandbox: &Sandbox, name: &str, bytes: &[u8]) -> Result<Component, LoadError> {
+    let engine = sandbox.engine();
+    let compiling = AssertUnwindSafe(|| Component::from_binary(engine, bytes));
+    match catch_unwind(compiling) {
+        Ok(Ok(component)) => Ok(component),
+        Ok(Err(error)) => {
+            Err(LoadError::Invalid { name: name.to_owned(), why: format!("{error:#}") })
+        }
+        Err(panic) => {
+            let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
+            let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
+            let why = words.unwrap_or_else(|| "no reason given".into());
+            Err(LoadError::CompilerFailed { name: name.to_owned(), why })
+        }
+    }
+}
+
+/// Said here rather than by every attempt.
+fn check_memory(sandbox: &Sandbox, name: &str, component: &Component) -> Result<(), LoadError> {
+    let needed = component.resources_required();
+    // In pages of 64 KiB; the sum is not told, the largest is.
+    let pages = needed.and_then(|needed| needed.max_initial_memory_size).unwrap_or(0);
+    let (needed, limit) = (pages.saturating_mul(64 << 10), sandbox.limits().memory);
+    if needed > limit as u64 {
+        return Err(LoadError::NeedsMemory { name: name.to_owned(), needed, limit });
+    }
+    Ok(())
+}

@@ -1,0 +1,253 @@
+//! Why a component is not run, and who can change that.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::imports::{Import, Need};
+use super::inspect::{Inspection, Kind};
+use crate::jobs::Grants;
+
+/// Why a component was refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// The file can't be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        source: std::io::Error,
+    },
+    /// The file is larger than a component may be.
+    #[error("{name} is too large: {size} bytes, the limit is {limit}")]
+    TooLarge {
+        /// What the component is called.
+        name: String,
+        /// In bytes.
+        size: u64,
+        /// In bytes.
+        limit: usize,
+    },
+    /// The bytes are not what is needed.
+    #[error("{name} is {kind}; {hint}")]
+    WrongKind {
+        /// What the component is called.
+        name: String,
+        /// What it is.
+        kind: Kind,
+        /// What would be right.
+        hint: String,
+    },
+    /// The component imports more than it is granted.
+    #[error("{name} imports more than it is granted:{}", list(name, missing))]
+    MissingGrants {
+        /// What the component is called.
+        name: String,
+        /// The imports that are not covered.
+        missing: Vec<Import>,
+    },
+    /// The component is not valid, or uses what this engine has switched off.
+    #[error("{name} is not valid: {why}")]
+    Invalid {
+        /// What the component is called.
+        name: String,
+        /// wasmtime's words.
+        why: String,
+    },
+    /// The names are right and the types are not.
+    #[error("{name} does not fit this host: {why}")]
+    Mismatch {
+        /// What the component is called.
+        name: String,
+        /// Which import or export, and how it differs.
+        why: String,
+    },
+    /// It starts with more memory than it may have.
+    #[error("{name} starts with {needed} bytes of memory, the limit is {limit}")]
+    NeedsMemory {
+        /// What the component is called.
+        name: String,
+        /// In bytes.
+        needed: u64,
+        /// In bytes.
+        limit: usize,
+    },
+    /// The compiler gave up; its bug, whatever the component is.
+    #[error("the compiler failed on {name}: {why}")]
+    CompilerFailed {
+        /// What the component is called.
+        name: String,
+        /// Its last words.
+        why: String,
+    },
+}
+
+/// Who can do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// Whoever built the component.
+    Component,
+    /// Whoever runs it: a path, a grant, a limit.
+    Operator,
+    /// This host.
+    Host,
+}
+
+impl LoadError {
+    /// Who can do something about it.
+    pub fn blame(&self) -> Blame {
+        match self {
+            Self::Unreadable { .. } | Self::TooLarge { .. } | Self::NeedsMemory { .. } => {
+                Blame::Operator
+            }
+            Self::MissingGrants { missing, .. } => {
+                let never = |import: &Import| matches!(import.need, Need::Unavailable(_));
+                if missing.iter().any(never) { Blame::Component } else { Blame::Operator }
+            }
+            Self::WrongKind { .. } | Self::Invalid { .. } | Self::Mismatch { .. } => {
+                Blame::Component
+            }
+            Self::CompilerFailed { .. } => Blame::Host,
+        }
+    }
+}
+
+/// A line for each import; after those that take the same, what that is, as the line that the
+/// operator's file needs where there is one.
+fn list(name: &str, missing: &[Import]) -> String {
+    let mut lines = String::new();
+    for same in missing.chunk_by(|one, next| one.need == next.need) {
+        for import in same {
+            // Writing to a string can't fail.
+            let _ = write!(lines, "\n  {}", import.name);
+        }
+        let Some(Import { need, .. }) = same.first() else { continue };
+        let grant = |line: &str| format!("to grant it, add under [handler.{name}]: {line}");
+        let remedy = match need {
+            Need::Nothing => continue,
+            Need::Queue => {
+                grant("queues = { next = \"emails\" }  # its name for a queue = that queue")
+            }
+            Need::Consume => {
+                grant("consume = { work = \"emails\" }  # its name for a queue = that queue")
+            }
+            Need::Unavailable(why) => (*why).to_owned(),
+        };
+        let _ = write!(lines, "\n    {remedy}");
+    }
+    lines
+}
+
+pub(super) fn check_kind(
+    name: &str,
+    inspection: &Inspection,
+    wanted: Kind,
+) -> Result<(), LoadError> {
+    if inspection.kind == wanted {
+        return Ok(());
+    }
+    let hint = match &inspection.kind {
+        Kind::CoreModule => "build it for wasm32-wasip2, or make it a component by \
+                             `wasm-tools component new`"
+            .to_owned(),
+        Kind::Text => "translate it by `wasm-tools parse`".to_owned(),
+        Kind::MachineCode => "give the .wasm that it was made from; \
+                              this would run unchecked"
+            .to_owned(),
+        Kind::Broken(_) => "a component is a .wasm file built for wasm32-wasip2".to_owned(),
+        Kind::Handler | Kind::Program | Kind::Component => {
+            let needed = match wanted {
+                Kind::Program => "wasi:cli/run@0.2",
+                _ => "mongoqueue:jobs/handler@0.1",
+            };
+            let exports = match inspection.exports.is_empty() {
+                true => "nothing".to_owned(),
+                false => inspection.exports.join(", "),
+            };
+            format!("{wanted} exports {needed}, this exports {exports}")
+        }
+    };
+    Err(LoadError::WrongKind { name: name.to_owned(), kind: inspection.kind.clone(), hint })
+}
+
+pub(super) fn check_imports(
+    name: &str,
+    inspection: &Inspection,
+    grants: &Grants,
+) -> Result<(), LoadError> {
+    let covered = |need: &Need| match need {
+        Need::Nothing => true,
+        // A program that claims has to open its queue, too.
+        Need::Queue => grants.may_put() || grants.may_consume(),
+        Need::Consume => grants.may_consume(),
+        Need::Unavailable(_) => false,
+    };
+    let missing: Vec<Import> =
+        inspection.imports.iter().filter(|import| !covered(&import.need)).cloned().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(LoadError::MissingGrants { name: name.to_owned(), missing })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inspection(kind: Kind, imports: &[&str], exports: &[&str]) -> Inspection {
+        Inspection {
+            digest: String::new(),
+            size: 0,
+            kind,
+            exports: exports.iter().map(|name| (*name).to_owned()).collect(),
+            imports: imports.iter().map(|name| Import::new(name)).collect(),
+        }
+    }
+
+    #[test]
+    fn missing_grants_are_named_with_what_to_write() {
+        let imports = ["wasi:cli/stdout@0.2.6", "mongoqueue:jobs/queue@0.1.0"];
+        let handler = inspection(Kind::Handler, &imports, &[]);
+        let error = check_imports("notes", &handler, &Grants::default()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "notes imports more than it is granted:\n  mongoqueue:jobs/queue@0.1.0\n    to grant \
+             it, add under [handler.notes]: queues = { next = \"emails\" }  # its name for a queue \
+             = that queue"
+        );
+        assert_eq!(error.blame(), Blame::Operator);
+    }
+
+    #[test]
+    fn what_nobody_can_grant_is_the_components_fault() {
+        let imports = ["wasi:sockets/tcp@0.2.6", "mongoqueue:jobs/consumer@0.1.0"];
+        let handler = inspection(Kind::Handler, &imports, &[]);
+        let error = check_imports("n", &handler, &Grants::default()).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains("wasi:sockets/tcp@0.2.6\n    components have no network here"),
+            "{text}"
+        );
+        assert!(text.contains("consume = { work = \"emails\" }"), "{text}");
+        assert_eq!(error.blame(), Blame::Component);
+    }
+
+    #[test]
+    fn what_is_no_handler_is_told_what_it_is() {
+        let told = |kind, exports: &[&str]| {
+            let inspection = inspection(kind, &[], exports);
+            check_kind("x", &inspection, Kind::Handler).unwrap_err().to_string()
+        };
+        assert_eq!(
+            told(Kind::Program, &["wasi:cli/run@0.2.6"]),
+            "x is a program; a handler exports mongoqueue:jobs/handler@0.1, this exports \
+             wasi:cli/run@0.2.6"
+        );
+        assert!(told(Kind::Component, &[]).ends_with("this exports nothing"));
+        assert!(told(Kind::CoreModule, &[]).contains("wasm32-wasip2"));
+        assert!(told(Kind::MachineCode, &[]).contains("unchecked"));
+        assert!(told(Kind::Broken("it is empty".into()), &[]).contains("it is empty"));
+        assert!(check_kind("x", &inspection(Kind::Handler, &[], &[]), Kind::Handler).is_ok());
+    }
+}

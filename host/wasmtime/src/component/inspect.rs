@@ -1,0 +1,195 @@
+//! What a component exports and imports, read from its first level without compiling anything.
+
+use sha2::{Digest, Sha256};
+use wasmparser::{Encoding, Parser, Payload};
+use wasmtime::Engine;
+
+use super::imports::{self, Import};
+
+/// What is known of a component before it is compiled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inspection {
+    /// SHA-256 of the bytes, in hexadecimal.
+    pub digest: String,
+    /// In bytes.
+    pub size: usize,
+    /// What it is.
+    pub kind: Kind,
+    /// The names of what it exports.
+    pub exports: Vec<String>,
+    /// What it imports, and what that takes.
+    pub imports: Vec<Import>,
+}
+
+/// What some bytes are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// A component that exports `mongoqueue:jobs/handler`: it serves a queue.
+    Handler,
+    /// A component that exports `wasi:cli/run`: a program, for instance one with a loop of its own.
+    Program,
+    /// Some other component.
+    Component,
+    /// A core module, which has no types that a handler could be called by.
+    CoreModule,
+    /// A component in the text format.
+    Text,
+    /// Machine code, for instance made from a component. Never accepted: it would run unchecked.
+    MachineCode,
+    /// Nothing of the sort, and why.
+    Broken(String),
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Handler => "a handler",
+            Self::Program => "a program",
+            Self::Component => "a component that is neither handler nor program",
+            Self::CoreModule => "a core WebAssembly module",
+            Self::Text => "WebAssembly text",
+            Self::MachineCode => "machine code",
+            Self::Broken(why) => return write!(f, "no component ({why})"),
+        })
+    }
+}
+
+/// Says what some bytes are, and what they would need granted to run. Takes about as long as the
+/// digest; a component that is broken further inside shows when it is loaded.
+pub fn inspect(bytes: &[u8]) -> Inspection {
+    let digest = hex(&Sha256::digest(bytes));
+    let (mut exports, mut imports) = (Vec::new(), Vec::new());
+    let kind = if Engine::detect_precompiled(bytes).is_some() || is_elf(bytes) {
+        Kind::MachineCode
+    } else if is_text(bytes) {
+        Kind::Text
+    } else {
+        match first_level(bytes, &mut exports, &mut imports) {
+            Ok(kind) => kind,
+            Err(why) => Kind::Broken(why),
+        }
+    };
+    Inspection { digest, size: bytes.len(), kind, exports, imports }
+}
+
+fn first_level(
+    bytes: &[u8],
+    exports: &mut Vec<String>,
+    imports: &mut Vec<Import>,
+) -> Result<Kind, String> {
+    if bytes.is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    if !bytes.starts_with(b"\0asm") {
+        return Err("it doesn't start as WebAssembly does".to_owned());
+    }
+    let mut depth = 0_u32;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(|error| error.to_string())? {
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                return Ok(Kind::CoreModule);
+            }
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(section) if depth == 0 => {
+                for import in section {
+                    let name = import.map_err(|error| error.to_string())?.name.name;
+                    imports.push(Import::new(name));
+                }
+            }
+            Payload::ComponentExportSection(section) if depth == 0 => {
+                for export in section {
+                    let name = export.map_err(|error| error.to_string())?.name.name;
+                    exports.push(name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(if exports.iter().any(|name| imports::is_handler(name)) {
+        Kind::Handler
+    } else if exports.iter().any(|name| imports::is_run(name)) {
+        Kind::Program
+    } else {
+        Kind::Component
+    })
+}
+
+/// Made by another version of wasmtime, or a program: machine code all the same.
+fn is_elf(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\x7fELF")
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_start();
+    text.starts_with(b"(") || text.starts_with(b";;")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::component::Need;
+
+    /// A component with no more than imports and exports of empty instances.
+    fn component(imports: &[&str], exports: &[&str]) -> Vec<u8> {
+        let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
+        let mut section = |id: u8, items: Vec<Vec<u8>>| {
+            let mut body = vec![items.len() as u8];
+            body.extend(items.concat());
+            bytes.extend([id, body.len() as u8]);
+            bytes.extend(body);
+        };
+        let name = |name: &str| [&[0, name.len() as u8], name.as_bytes()].concat();
+        // One type: an instance without items.
+        section(7, vec![vec![0x42, 0]]);
+        let import = |import: &&str| [name(import), vec![5, 0]].concat();
+        section(10, imports.iter().map(import).collect());
+        // The first import, under another name.
+        let export = |export: &&str| [name(export), vec![5, 0, 0]].concat();
+        section(11, exports.iter().map(export).collect());
+        bytes
+    }
+
+    #[test]
+    fn a_handler_shows_its_imports_and_what_they_take() {
+        let bytes = component(
+            &["mongoqueue:jobs/queue@0.1.3", "wasi:cli/environment@0.2.6", "wasi:http/types@0.2.0"],
+            &["mongoqueue:jobs/handler@0.1.0"],
+        );
+        let inspection = inspect(&bytes);
+        assert_eq!(inspection.kind, Kind::Handler);
+        assert_eq!(inspection.exports, ["mongoqueue:jobs/handler@0.1.0"]);
+        let needs: Vec<&Need> = inspection.imports.iter().map(|import| &import.need).collect();
+        assert!(matches!(needs[..], [Need::Queue, Need::Nothing, Need::Unavailable(_)]));
+        assert_eq!(inspection.size, bytes.len());
+    }
+
+    #[test]
+    fn programs_and_others_are_told_apart() {
+        let program = component(&["wasi:io/poll@0.2.0"], &["wasi:cli/run@0.2.6"]);
+        assert_eq!(inspect(&program).kind, Kind::Program);
+        let other = component(&["a:b/c"], &["mongoqueue:jobs/handler@0.2.0"]);
+        assert_eq!(inspect(&other).kind, Kind::Component);
+    }
+
+    #[test]
+    fn whatever_else_it_is_has_a_name() {
+        assert_eq!(inspect(b"\0asm\x01\0\0\0").kind, Kind::CoreModule);
+        assert_eq!(inspect(b"\n  (component)").kind, Kind::Text);
+        assert_eq!(inspect(b"\x7fELF\x02\x01\x01").kind, Kind::MachineCode);
+        for junk in [&b""[..], b"hello", b"\0asm", b"\0asm\x0d\0\x01\0\x0a\xff\xff\xff\xff\x0f"] {
+            assert!(matches!(inspect(junk).kind, Kind::Broken(_)), "{junk:?}");
+        }
+    }
+
+    #[test]
+    fn the_digest_is_sha256() {
+        let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(inspect(b"").digest, empty);
+    }
+}

@@ -1,0 +1,217 @@
+//! A component as the handler of a queue: a fresh instance for every attempt.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mongoqueue::{Attempt, Failure, Handler, HandlerFuture, Outcome, Payload};
+use wasmtime::Store;
+
+use crate::bindings::exports::PureHandlerPre;
+use crate::bindings::types;
+use crate::component::{self, ComponentSource, Kind, LoadError};
+use crate::death::{Death, Scene};
+use crate::jobs::{self, Grants, JobsCtx, failure_from_guest};
+use crate::log::{JobLog, LogSink};
+use crate::sandbox::{Guest, Input, Limits, Sandbox};
+
+/// How long a job rests when this host could not run it.
+const HOST_FAULT_PAUSE: Duration = Duration::from_secs(5);
+
+/// A component that handles jobs.
+///
+/// ```no_run
+/// use mongoqueue_wasmtime::{ComponentHandler, ComponentSource, Grants, Sandbox, SandboxOptions};
+///
+/// # async fn example(mq: mongoqueue::MongoQueue) -> Result<(), Box<dyn std::error::Error>> {
+/// let sandbox = Sandbox::new(SandboxOptions::default())?;
+/// let grants = Grants::default().queue("next", mq.queue("reports")?);
+/// let handler = ComponentHandler::load(&sandbox, ComponentSource::file("emails.wasm"), grants)?;
+///
+/// let worker = mongoqueue::Worker::new(&mq, Default::default());
+/// worker.serve(mq.queue("emails")?, handler).run(std::future::pending()).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ComponentHandler(Arc<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    sandbox: Sandbox,
+    pre: PureHandlerPre<Guest>,
+    name: Arc<str>,
+    digest: String,
+    cached: bool,
+    weight: u32,
+    grants: Grants,
+    limits: Limits,
+    sink: Option<LogSink>,
+}
+
+impl ComponentHandler {
+    /// Reads a component, checks it against its grants, and compiles it or finds it compiled.
+    /// Compiling a large one takes seconds: call this where blocking is allowed.
+    ///
+    /// # Errors
+    /// Every reason why a component is refused, with who can change that: [`LoadError::blame`].
+    pub fn load(
+        sandbox: &Sandbox,
+        source: impl Into<ComponentSource>,
+        grants: Grants,
+    ) -> Result<Self, LoadError> {
+        let loaded = component::load(sandbox, source.into(), &grants, Kind::Handler)?;
+        let component::Loaded { name, digest, cached, weight, pre } = loaded;
+        let pre = PureHandlerPre::new(pre).map_err(|error| LoadError::Mismatch {
+            name: name.clone(),
+            why: format!("{error:#}"),
+        })?;
+        Ok(Self(Arc::new(Inner {
+            sandbox: sandbox.clone(),
+            pre,
+            name: name.into(),
+            digest,
+            cached,
+            weight,
+            grants,
+            limits: sandbox.limits().clone(),
+            sink: None,
+        })))
+    }
+
+    /// The same handler, whose jobs' logs go to `sink`.
+    pub fn with_log(mut self, sink: LogSink) -> Self {
+        Arc::make_mut(&mut self.0).sink = Some(sink);
+        self
+    }
+
+    /// The same handler with limits of its own. Memory can't be more than the sandbox's.
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        let inner = Arc::make_mut(&mut self.0);
+        inner.limits = inner.sandbox.fit(limits);
+        self
+    }
+
+    /// What it is called in logs and messages.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// SHA-256 of the component, in hexadecimal.
+    pub fn digest(&self) -> &str {
+        &self.0.digest
+    }
+
+    /// True when it was found compiled in the sandbox's cache.
+    pub fn is_cached(&self) -> bool {
+        self.0.cached
+    }
+}
+
+impl Handler for ComponentHandler {
+    fn handle(&self, attempt: Attempt) -> HandlerFuture<'_> {
+        Box::pin(self.0.attempt(attempt))
+    }
+}
+
+impl Inner {
+    async fn attempt(&self, attempt: Attempt) -> Outcome {
+        // One that waited for half of its time is better off somewhere else.
+        let wait = attempt.remaining() / 2;
+        let slot = self.sandbox.slot(self.weight, wait).await;
+        let Some(_slot) = slot else { return Outcome::HandedBack };
+        let jobs = self.context(&attempt);
+        let log = jobs.log().clone();
+        let job = jobs::job(attempt.job(), self.grants.name_of(&attempt.job().queue));
+
+        let left = attempt.remaining();
+        let mut store = self.sandbox.store(jobs, left, &Input::default());
+        let called = self.call(&mut store, &job);
+        let ended = Sandbox::in_time(left, called).await;
+        log.finish();
+        match ended {
+            Some(Ok(answer)) => self.judge(answer, &log),
+            Some(Err(Ended { error, unborn })) => {
+                let scene = self.scene(&attempt, &log);
+                let scene = Scene { unborn, refusal: store.data().refusal(), ..scene };
+                self.bury(Death::of(&error, scene), &log)
+            }
+            None => self.bury(Death::timed_out(self.scene(&attempt, &log)), &log),
+        }
+    }
+
+    fn context(&self, attempt: &Attempt) -> JobsCtx {
+        let builder = JobsCtx::builder()
+            .guest(self.name.clone())
+            .grants(self.grants.clone())
+            .attempt(attempt.clone())
+            .limits(self.limits.clone());
+        match &self.sink {
+            Some(sink) => builder.log(sink.clone()).build(),
+            None => builder.build(),
+        }
+    }
+
+    async fn call(&self, store: &mut Store<Guest>, job: &types::Job) -> Result<Answer, Ended> {
+        let instance = self.pre.instantiate_async(&mut *store).await;
+        let instance = instance.map_err(|error| Ended { error, unborn: true })?;
+        let answer = instance.mongoqueue_jobs_handler().call_handle(store, job).await;
+        answer.map_err(|error| Ended { error, unborn: false })
+    }
+
+    /// What the guest's own answer means.
+    fn judge(&self, answer: Answer, log: &JobLog) -> Outcome {
+        let output = match answer.map_err(failure_from_guest) {
+            Ok(output) => output,
+            Err(Ok(failure)) => {
+                return Outcome::Failed(Failure { stderr: log.stderr_tail(), ..failure });
+            }
+            Err(Err(delay)) => return Outcome::Released { delay },
+        };
+        let Some(types::Payload { content_type, data }) = output else {
+            return Outcome::Completed(None);
+        };
+        let limit = self.limits.output_bytes;
+        if data.len() > limit {
+            let message = format!("its output has {} bytes, the limit is {limit}", data.len());
+            return Outcome::Failed(Failure::of_kind("limit:output", message));
+        }
+        let output = jobs::check_content_type(&content_type).map_err(str::to_owned);
+        let output = output.and_then(|()| {
+            Payload::from_wire(&content_type, data).map_err(|error| error.to_string())
+        });
+        match output {
+            Ok(output) => Outcome::Completed(Some(output)),
+            Err(why) => {
+                let message = format!("its output can't be kept: {why}");
+                Outcome::Failed(Failure::new(message).code("bad-output"))
+            }
+        }
+    }
+
+    fn scene<'a>(&'a self, attempt: &'a Attempt, log: &JobLog) -> Scene<'a> {
+        let time = attempt.job().timeout;
+        Scene {
+            limits: &self.limits,
+            refusal: None,
+            stderr: log.stderr_tail(),
+            time,
+            unborn: false,
+        }
+    }
+
+    fn bury(&self, death: Death, log: &JobLog) -> Outcome {
+        let (outcome, ours) = death.outcome(HOST_FAULT_PAUSE);
+        if let Some(why) = ours {
+            log.host(&format!("this host could not run the component: {why}"));
+        }
+        outcome
+    }
+}
+
+type Answer = Result<Option<types::Payload>, types::Failure>;
+
+/// A guest that did not answer.
+struct Ended {
+    error: wasmtime::Error,
+    unborn: bool,
+}

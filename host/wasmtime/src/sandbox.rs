@@ -1,0 +1,167 @@
+//! Where guests run: one engine for the process, a store for each attempt, limits on everything.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::Linker;
+use wasmtime::{Engine, Store, UpdateDeadline};
+
+use crate::component::Cache;
+use crate::jobs::JobsCtx;
+
+mod engine;
+mod guest;
+mod limits;
+mod meter;
+mod output;
+
+pub(crate) use engine::weight;
+pub(crate) use guest::{Cut, Guest, Input};
+pub use limits::Limits;
+pub(crate) use meter::Refusal;
+
+/// Long enough for a guest that computes to reach the next tick of the engine's clock.
+const LAST_MOMENT: Duration = Duration::from_millis(100);
+
+/// How a [`Sandbox`] is made.
+#[derive(Clone, Debug)]
+pub struct SandboxOptions {
+    /// What each guest may use, unless its own component is given other limits.
+    pub limits: Limits,
+    /// Guests that run at the same time; further ones wait. Default: 256.
+    pub instances: u32,
+    /// A folder for compiled components, which is made where it is missing. Nobody but its owner
+    /// may write there, as what lies there is run. Default: `None`, compile at each start.
+    pub cache: Option<PathBuf>,
+}
+
+impl Default for SandboxOptions {
+    fn default() -> Self {
+        Self { limits: Limits::default(), instances: 256, cache: None }
+    }
+}
+
+/// Why there is no sandbox.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SandboxError {
+    /// The folder for compiled components can't be used; the operator's to mend.
+    #[error("cannot keep compiled components in {}: {why}", path.display())]
+    CacheFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// This machine can't run components.
+    #[error("no WebAssembly engine on this machine: {why}")]
+    Engine {
+        /// wasmtime's words.
+        why: String,
+    },
+}
+
+/// An engine and all that guests share. Cheap to clone. Make one for a process: engines don't
+/// share what they compiled, and each has a thread for its clock.
+#[derive(Clone)]
+pub struct Sandbox(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    linker: Linker<Guest>,
+    limits: Limits,
+    pooled: u32,
+    slots: Arc<Semaphore>,
+    size: u32,
+    cache: Option<Cache>,
+}
+
+impl Sandbox {
+    /// A sandbox. Reserves address space for `instances` guests; where there is not enough, fewer
+    /// are kept ready, and in the end each guest's memory is made when it is needed.
+    ///
+    /// # Errors
+    /// Where the cache's folder is not private, or wasmtime can't work here.
+    pub fn new(options: SandboxOptions) -> Result<Self, SandboxError> {
+        let SandboxOptions { limits, instances, cache } = options;
+        let instances = instances.clamp(1, engine::MOST_INSTANCES);
+        let unfit = |error: wasmtime::Error| SandboxError::Engine { why: format!("{error:#}") };
+        let (engine, pooled) = engine::make(&limits, instances).map_err(unfit)?;
+        engine::tick(&engine).map_err(|e| SandboxError::Engine { why: e.to_string() })?;
+        let linker = guest::linker(&engine).map_err(unfit)?;
+        let cache = cache.map(|path| Cache::open(path, &engine)).transpose()?;
+        let size = if pooled == 0 { instances } else { pooled };
+        let slots = Arc::new(Semaphore::new(size as usize));
+        Ok(Self(Arc::new(Inner { engine, linker, limits, pooled, slots, size, cache })))
+    }
+
+    /// What each guest may use.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// For how many guests memory is kept ready; 0 where it is made when it is needed.
+    pub fn pooled(&self) -> u32 {
+        self.0.pooled
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    pub(crate) fn linker(&self) -> &Linker<Guest> {
+        &self.0.linker
+    }
+
+    pub(crate) fn cache(&self) -> Option<&Cache> {
+        self.0.cache.as_ref()
+    }
+
+    /// These limits, where no memory is larger than what is kept ready for it.
+    pub(crate) fn fit(&self, limits: Limits) -> Limits {
+        Limits { memory: limits.memory.min(self.0.limits.memory), ..limits }
+    }
+
+    /// A place to run in, or `None` when none came free in time. `weight` is the component's, see
+    /// [`weight`].
+    pub(crate) async fn slot(&self, weight: u32, wait: Duration) -> Option<OwnedSemaphorePermit> {
+        let slots = self.0.slots.clone();
+        let free = slots.acquire_many_owned(weight.min(self.0.size));
+        // The semaphore is never closed.
+        tokio::time::timeout(wait, free).await.ok()?.ok()
+    }
+
+    /// Waits for a guest that has `time`, or `None`. One that computes ends by itself, cut off by
+    /// its store with its backtrace; one that waits in a host call is dropped a moment later.
+    pub(crate) async fn in_time<T>(time: Duration, guest: impl Future<Output = T>) -> Option<T> {
+        tokio::time::timeout(time.saturating_add(LAST_MOMENT), guest).await.ok()
+    }
+
+    /// A store for one guest, cut off after `time` or when its attempt's lease is lost.
+    pub(crate) fn store(&self, jobs: JobsCtx, time: Duration, input: &Input) -> Store<Guest> {
+        let limits = jobs.limits().clone();
+        let deadline = Instant::now().checked_add(time);
+        let mut store = Store::new(self.engine(), Guest::new(jobs, deadline, input));
+        store.limiter(|guest| guest.meter());
+        store.set_hostcall_fuel(limits.hostcall_bytes);
+        store.set_max_component_handles(limits.handles);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|context| {
+            context.data().check()?;
+            // Others get their turn, and the timer that cuts off guests waiting in a host call.
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+        });
+        store
+    }
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandbox")
+            .field("limits", &self.0.limits)
+            .field("pooled", &self.0.pooled)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,153 @@
+//! The engine's settings: what guests may be made of, how their memory is kept, and its clock.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use wasmtime::component::Component;
+use wasmtime::{
+    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
+};
+
+use super::Limits;
+
+/// Address space for more is beyond what 47 bits have room for.
+pub(super) const MOST_INSTANCES: u32 = 4_000;
+
+/// How often a running guest looks up: whether it is to stop, whether others want to run.
+const TICK: Duration = Duration::from_millis(10);
+
+/// A panic's own machinery takes about ten frames; what follows is the guest's.
+const BACKTRACE_FRAMES: Option<NonZeroUsize> = NonZeroUsize::new(40);
+
+/// Resident bytes that a slot keeps when its guest is gone: clearing them is cheaper than having
+/// the kernel take the pages and give them back.
+const KEEP_RESIDENT: usize = 64 << 10;
+
+/// wasmtime's own default for a table in the pool.
+const POOLED_TABLE_ELEMENTS: usize = 20_000;
+
+/// An engine, and how many guests' memory it keeps ready. Tries fewer where the machine (a limit
+/// on address space, a small container) has no room for all; none in the end.
+pub(super) fn make(limits: &Limits, instances: u32) -> wasmtime::Result<(Engine, u32)> {
+    let mut pooled = instances;
+    while pooled > 0 {
+        if let Ok(engine) = Engine::new(&pooled_config(limits, pooled)) {
+            return Ok((engine, pooled));
+        }
+        // Below eight a pool makes more jobs wait than it saves.
+        pooled = if pooled > 8 { (pooled / 4).max(8) } else { 0 };
+    }
+    Ok((Engine::new(&on_demand_config(limits))?, 0))
+}
+
+/// A component may have this many memories and tables; one that has more than a share of them
+/// takes several slots ([`weight`]).
+const MEMORIES: u32 = 8;
+const TABLES: u32 = 32;
+/// What the pool has for each slot. Most components have one memory and one or two tables;
+/// interpreters in components are made of many small core instances (Python: 39).
+const MEMORIES_EACH: u32 = 3;
+const TABLES_EACH: u32 = 4;
+const CORE_INSTANCES_EACH: u32 = 40;
+
+/// The slots that an instance of the component takes.
+pub(crate) fn weight(component: &Component) -> u32 {
+    let Some(needed) = component.resources_required() else { return 1 };
+    let memories = needed.num_memories.div_ceil(MEMORIES_EACH);
+    let tables = needed.num_tables.div_ceil(TABLES_EACH);
+    memories.max(tables).max(1)
+}
+
+fn pooled_config(limits: &Limits, instances: u32) -> Config {
+    let core_instances = u32::try_from(limits.instances).unwrap_or(u32::MAX);
+    let share = |each: u32| instances.saturating_mul(each);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        // However few slots: the largest component that is allowed has to fit.
+        .total_core_instances(share(CORE_INSTANCES_EACH).max(core_instances))
+        .total_memories(share(MEMORIES_EACH).max(MEMORIES))
+        .total_tables(share(TABLES_EACH).max(TABLES))
+        .total_stacks(instances)
+        .max_core_instances_per_component(core_instances)
+        .max_memories_per_component(MEMORIES)
+        .max_tables_per_component(TABLES)
+        .max_memories_per_module(1)
+        .max_tables_per_module(1)
+        .table_elements(limits.table_elements.min(POOLED_TABLE_ELEMENTS))
+        .max_memory_size(limits.memory)
+        .linear_memory_keep_resident(KEEP_RESIDENT)
+        .table_keep_resident(KEEP_RESIDENT)
+        .max_unused_warm_slots(100);
+    let mut config = config();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+fn on_demand_config(limits: &Limits) -> Config {
+    let mut config = config();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::OnDemand)
+        // Address space is short here, or there would be a pool.
+        .memory_reservation(limits.memory as u64)
+        .memory_reservation_for_growth(0)
+        .memory_guard_size(64 << 10);
+    config
+}
+
+/// What every engine has. Multi-memory stays on: without it the compiler panics on components
+/// that are composed of several (wasmtime 48).
+fn config() -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        // Said here, as the default asks the environment.
+        .wasm_backtrace_details(WasmBacktraceDetails::Enable)
+        .wasm_backtrace_max_frames(BACKTRACE_FRAMES)
+        // The contract has no async functions; without them stores are smaller.
+        .concurrency_support(false)
+        // No handler's toolchain needs these, and what is off can't be attacked.
+        .wasm_memory64(false)
+        .wasm_tail_call(false)
+        .wasm_relaxed_simd(false);
+    config
+}
+
+/// Moves the engine's clock until the engine is gone.
+pub(super) fn tick(engine: &Engine) -> std::io::Result<()> {
+    let engine = engine.weak();
+    let clock = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    };
+    std::thread::Builder::new().name("mongoqueue-epoch".into()).spawn(clock).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways_to_keep_memory_work() -> wasmtime::Result<()> {
+        let limits = Limits::default();
+        let (_, pooled) = make(&limits, 8)?;
+        assert!(pooled == 8 || pooled == 0);
+        Engine::new(&on_demand_config(&limits))?;
+        Ok(())
+    }
+
+    #[test]
+    fn the_clock_ends_with_its_engine() -> wasmtime::Result<()> {
+        let engine = Engine::new(&on_demand_config(&Limits::default()))?;
+        let weak = engine.weak();
+        tick(&engine)?;
+        drop(engine);
+        // The thread may hold it for the moment of a tick.
+        while weak.upgrade().is_some() {
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,114 @@
+//! A store's data: all that one guest has, and the imports that it has it through.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use wasmtime::component::{Linker, ResourceTable};
+use wasmtime::{Engine, ResourceLimiter};
+use wasmtime_wasi::cli::{WasiCli, WasiCliView};
+use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
+use wasmtime_wasi::p2::{self, bindings as wasi};
+use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::meter::{Meter, Refusal};
+use super::output::Output;
+use crate::jobs::{self, JobsCtx, JobsCtxView, JobsView};
+use crate::log::Source;
+
+/// The host's reason to stop a guest that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Cut {
+    #[error("the time for this attempt is over")]
+    Deadline,
+    #[error("the lease is lost")]
+    LeaseLost,
+}
+
+/// What a program is started with. A handler has its job instead.
+#[derive(Clone, Default)]
+pub(crate) struct Input {
+    pub(crate) args: Vec<String>,
+    pub(crate) stdin: Bytes,
+}
+
+pub(crate) struct Guest {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    jobs: JobsCtx,
+    meter: Meter,
+    // `None` is later than any clock goes.
+    deadline: Option<Instant>,
+}
+
+impl Guest {
+    pub(super) fn new(jobs: JobsCtx, deadline: Option<Instant>, input: &Input) -> Self {
+        let limits = jobs.limits();
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles);
+        let mut wasi = WasiCtx::builder();
+        wasi.stdout(Output::new(jobs.log().clone(), Source::Stdout))
+            .stderr(Output::new(jobs.log().clone(), Source::Stderr))
+            .args(&input.args)
+            .max_random_size(limits.hostcall_bytes as u64);
+        if !input.stdin.is_empty() {
+            wasi.stdin(MemoryInputPipe::new(input.stdin.clone()));
+        }
+        let (wasi, meter) = (wasi.build(), Meter::new(limits));
+        Self { table, wasi, jobs, meter, deadline }
+    }
+
+    pub(super) fn meter(&mut self) -> &mut dyn ResourceLimiter {
+        &mut self.meter
+    }
+
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        self.meter.refusal()
+    }
+
+    /// Asked at each tick of the engine's clock while the guest computes.
+    pub(super) fn check(&self) -> Result<(), Cut> {
+        if self.jobs.current_attempt().is_some_and(|attempt| attempt.is_lost()) {
+            return Err(Cut::LeaseLost);
+        }
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(Cut::Deadline);
+        }
+        Ok(())
+    }
+}
+
+impl JobsView for Guest {
+    fn jobs(&mut self) -> JobsCtxView<'_> {
+        JobsCtxView { ctx: self.jobs.clone(), table: &mut self.table }
+    }
+}
+
+impl WasiView for Guest {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+/// All that a component can import. Of WASI: a clock, chance, stdio into the job's log, and what
+/// every language's library asks for and finds empty: arguments, environment, files.
+pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
+    let mut linker = Linker::new(engine);
+    let l = &mut linker;
+    jobs::add_to_linker(l)?;
+    // Streams, polls, clocks, randomness, stdio.
+    p2::add_to_linker_proxy_interfaces_async(l)?;
+    wasi::random::insecure::add_to_linker::<Guest, WasiRandom>(l, Guest::random)?;
+    wasi::random::insecure_seed::add_to_linker::<Guest, WasiRandom>(l, Guest::random)?;
+    wasi::cli::exit::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    wasi::cli::environment::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    wasi::cli::terminal_input::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    wasi::cli::terminal_output::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    wasi::cli::terminal_stdin::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    wasi::cli::terminal_stdout::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    wasi::cli::terminal_stderr::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
+    wasi::filesystem::preopens::add_to_linker::<Guest, WasiFilesystem>(l, Guest::filesystem)?;
+    wasi::filesystem::types::add_to_linker::<Guest, WasiFilesystem>(l, Guest::filesystem)?;
+    Ok(linker)
+}

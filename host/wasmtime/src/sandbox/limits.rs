@@ -1,0 +1,73 @@
+//! What one attempt, or one program, may use.
+
+use std::time::Duration;
+
+/// The most that a guest may use. Time is not here: a handler's is what its job allows.
+///
+/// ```
+/// use mongoqueue_wasmtime::Limits;
+///
+/// let limits = Limits { memory: 256 << 20, ..Limits::default() };
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of all linear memories together. Spent: the guest sees that memory doesn't grow; when
+    /// it gives up over that, its death is called `memory`. Default: 64 MiB.
+    pub memory: usize,
+    /// Elements of all tables together. Default: 100,000.
+    pub table_elements: usize,
+    /// Core instances in the component. Default: 64 (a Python interpreter has 39).
+    pub instances: usize,
+    /// Resources that the guest holds at the same time, on its side and on the host's. Spent:
+    /// `limit:handles`. Default: 1,000.
+    pub handles: usize,
+    /// Bytes that cross from guest to host in one call, the handler's answer included. Spent:
+    /// `limit:hostcall`. Default: 8 MiB.
+    pub hostcall_bytes: usize,
+    /// Bytes of a payload that the guest puts, before they are parsed. Default: 1 MiB.
+    pub payload_bytes: usize,
+    /// Bytes that the handler returns. Spent: `limit:output`. Default: 1 MiB.
+    pub output_bytes: usize,
+    /// Bytes of state that an attempt saves for a later one. Default: 256 KiB.
+    pub saved_bytes: usize,
+    /// Lines of log; further ones are dropped. Default: 1,000.
+    pub log_lines: u32,
+    /// Bytes of log; further lines are dropped. Default: 64 KiB.
+    pub log_bytes: usize,
+    /// Bytes from the end of stderr that go into the record of a failed attempt. Default: 8 KiB.
+    pub stderr_tail: usize,
+    /// Jobs that may be put. Default: 1,000.
+    pub puts: u32,
+    /// Bytes of all payloads that may be put, together. Default: 16 MiB.
+    pub put_bytes: usize,
+    /// Claimed jobs that a program holds at the same time. Default: 64.
+    pub leases: usize,
+    /// The longest that one call waits for a job to come; a longer wait is shortened.
+    /// Default: 60 s.
+    pub wait: Duration,
+    /// Bytes of a component's file; checked when it is loaded. Default: 64 MiB.
+    pub component_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            memory: 64 << 20,
+            table_elements: 100_000,
+            instances: 64,
+            handles: 1_000,
+            hostcall_bytes: 8 << 20,
+            payload_bytes: 1 << 20,
+            output_bytes: 1 << 20,
+            saved_bytes: 256 << 10,
+            log_lines: 1_000,
+            log_bytes: 64 << 10,
+            stderr_tail: 8 << 10,
+            puts: 1_000,
+            put_bytes: 16 << 20,
+            leases: 64,
+            wait: Duration::from_secs(60),
+            component_bytes: 64 << 20,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Draining a full queue: one worker, eight worker processes, a fresh sandbox for each job.
+
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use mongoqueue::{
+    Attempt, BoxError, ConnectOptions, Handler, MongoQueue, NewJob, Payload, Queue, Worker,
+    WorkerOptions, from_fn,
+};
+use mongoqueue_wasmtime::{ComponentHandler, ComponentSource, Grants, Sandbox, SandboxOptions};
+
+use crate::by_hand;
+use crate::report::{Report, spread};
+use crate::server::Server;
+
+/// The first argument that makes this program a worker process.
+pub const WORKER: &str = "worker-process";
+
+/// The middle one is quoted.
+const RUNS: usize = 3;
+const PROCESSES: usize = 8;
+
+/// Measures and reports.
+pub async fn measure(server: &Server, jobs: usize, report: &mut Report) -> Result<()> {
+    report.say("drain, no-op jobs of about 200 bytes, jobs per second (least, median, most)");
+    let (by_hand, concurrency) = by_hand::best(server).await?;
+    report.figure(&format!("by hand, job by job, {concurrency} in flight (its best)"), by_hand, "/s");
+
+    let native = runs(report, "one native worker", async || {
+        let queue = filled(server, "native", jobs).await?;
+        in_process(&queue, jobs, from_fn(no_op)).await
+    })
+    .await?;
+    let eight = runs(report, "eight native worker processes", async || {
+        let queue = filled(server, "eight", jobs).await?;
+        in_processes(server, &queue, jobs).await
+    })
+    .await?;
+    let handler = sandboxed()?;
+    let fresh = runs(report, "one worker, a fresh sandbox for each job", async || {
+        let queue = filled(server, "sandbox", jobs).await?;
+        in_process(&queue, jobs, handler.clone()).await
+    })
+    .await?;
+    report.ratio("one native worker / by hand", native / by_hand, 12.0);
+    report.ratio("eight processes / one", eight / native, 1.0);
+    report.ratio("fresh sandboxes / native", fresh / native, 0.7);
+    Ok(())
+}
+
+async fn runs(
+    report: &mut Report,
+    name: &str,
+    mut run: impl AsyncFnMut() -> Result<f64>,
+) -> Result<f64> {
+    let mut rates = Vec::new();
+    for _ in 0..RUNS {
+        rates.push(run().await?);
+    }
+    let (least, median, most) = spread(rates);
+    report.figure(&format!("{name} ({least:.0}, {median:.0}, {most:.0})"), median, "/s");
+    Ok(median)
+}
+
+async fn no_op(_: Attempt) -> Result<(), BoxError> {
+    Ok(())
+}
+
+/// A queue of its own with so many jobs.
+async fn filled(server: &Server, name: &str, jobs: usize) -> Result<Queue> {
+    let queue = server.queues(name).await?.queue("bench")?;
+    let pad = "x".repeat(150);
+    let job = |n| Payload::json(&serde_json::json!({ "n": n, "pad": pad })).map(NewJob::new);
+    let all: mongoqueue::Result<Vec<NewJob>> = (0..jobs).map(job).collect();
+    for receipt in queue.put_many(all?).await? {
+        receipt?;
+    }
+    Ok(queue)
+}
+
+async fn in_process(queue: &Queue, jobs: usize, handler: impl Handler) -> Result<f64> {
+    let options = WorkerOptions { slots: 64, until_empty: true, ..Default::default() };
+    let worker = Worker::new(&queue.connection(), options).serve(queue.clone(), handler);
+    let started = Instant::now();
+    let summary = worker.run(std::future::pending()).await?;
+    anyhow::ensure!(summary.completed == jobs as u64, "{summary:?} of {jobs} jobs");
+    Ok(jobs as f64 / started.elapsed().as_secs_f64())
+}
+
+async fn in_processes(server: &Server, queue: &Queue, jobs: usize) -> Result<f64> {
+    let this = std::env::current_exe()?;
+    let database = server.database("eight");
+    let start = |_| {
+        Command::new(&this)
+            .args([WORKER, server.uri(), &database, queue.name()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+    };
+    let mut workers: Vec<Child> = (0..PROCESSES).map(start).collect::<Result<_, _>>()?;
+    // Each says that it is connected, then all are let go at once.
+    for worker in &mut workers {
+        let ready = worker.stdout.as_mut().context("its stdout is a pipe")?;
+        std::io::Read::read_exact(ready, &mut [0; 1])?;
+    }
+    let started = Instant::now();
+    for worker in &mut workers {
+        drop(worker.stdin.take());
+    }
+    for worker in workers {
+        let ended = tokio::task::spawn_blocking(move || worker.wait_with_output()).await??;
+        anyhow::ensure!(ended.status.success(), "a worker process ended with {}", ended.status);
+    }
+    let rate = jobs as f64 / started.elapsed().as_secs_f64();
+    let left = queue.stats().await?;
+    anyhow::ensure!(left.ready + left.running == 0, "jobs are left: {left:?}");
+    Ok(rate)
+}
+
+/// The body of a worker process: connects, waits to be let go, drains.
+#[expect(clippy::print_stdout, reason = "its parent waits for the word")]
+pub async fn worker_process(args: &[String]) -> Result<()> {
+    let [uri, database, queue] = args else { anyhow::bail!("wants a URI, a database, a queue") };
+    let options = ConnectOptions { database: Some(database.clone()), ..Default::default() };
+    let mq = MongoQueue::connect(uri, options).await?;
+    let queue = mq.queue(queue)?;
+    let options = WorkerOptions { slots: 16, until_empty: true, ..Default::default() };
+    let worker = Worker::new(&mq, options).serve(queue, from_fn(no_op));
+    print!("r");
+    std::io::Write::flush(&mut std::io::stdout())?;
+    std::io::Read::read_to_end(&mut std::io::stdin(), &mut Vec::new())?;
+    worker.run(std::future::pending()).await?;
+    Ok(())
+}
+
+/// The smallest example guest, in the sandbox as the command line sets it up.
+fn sandboxed() -> Result<ComponentHandler> {
+    let sandbox = Sandbox::new(SandboxOptions::default())?;
+    let source = ComponentSource::file(mongoqueue_tests::built::guest("pure")?);
+    Ok(ComponentHandler::load(&sandbox, source, Grants::default())?)
+}
