@@ -14,7 +14,7 @@ const WAITING: usize = 1_000_000;
 const CLAIM: usize = 100;
 
 /// Measures and reports.
-pub async fn measure(server: &Server, report: &mut Report) -> Result<()> {
+pub(crate) async fn measure(server: &Server, report: &mut Report) -> Result<()> {
     let mq = server.queues("backlog").await?;
     let queue = mq.queue("bench")?;
     report.say("a claim of one job, and the plan of a claim of a hundred");

@@ -12,7 +12,7 @@ use crate::server::Server;
 const JOBS: usize = 2_000;
 
 /// The best rate of a few concurrencies, in jobs per second, and which one that was.
-pub async fn best(server: &Server) -> Result<(f64, usize)> {
+pub(crate) async fn best(server: &Server) -> Result<(f64, usize)> {
     let mut best = (0.0, 0);
     for concurrency in [1, 2, 4, 16, 64] {
         let rate = drain(server, concurrency).await?;

@@ -15,17 +15,21 @@ use crate::report::{Report, spread};
 use crate::server::Server;
 
 /// The first argument that makes this program a worker process.
-pub const WORKER: &str = "worker-process";
+pub(crate) const WORKER: &str = "worker-process";
 
 /// The middle one is quoted.
 const RUNS: usize = 3;
 const PROCESSES: usize = 8;
 
 /// Measures and reports.
-pub async fn measure(server: &Server, jobs: usize, report: &mut Report) -> Result<()> {
+pub(crate) async fn measure(server: &Server, jobs: usize, report: &mut Report) -> Result<()> {
     report.say("drain, no-op jobs of about 200 bytes, jobs per second (least, median, most)");
     let (by_hand, concurrency) = by_hand::best(server).await?;
-    report.figure(&format!("by hand, job by job, {concurrency} in flight (its best)"), by_hand, "/s");
+    report.figure(
+        &format!("by hand, job by job, {concurrency} in flight (its best)"),
+        by_hand,
+        "/s",
+    );
 
     let native = runs(report, "one native worker", async || {
         let queue = filled(server, "native", jobs).await?;
@@ -120,7 +124,7 @@ async fn in_processes(server: &Server, queue: &Queue, jobs: usize) -> Result<f64
 
 /// The body of a worker process: connects, waits to be let go, drains.
 #[expect(clippy::print_stdout, reason = "its parent waits for the word")]
-pub async fn worker_process(args: &[String]) -> Result<()> {
+pub(crate) async fn worker_process(args: &[String]) -> Result<()> {
     let [uri, database, queue] = args else { anyhow::bail!("wants a URI, a database, a queue") };
     let options = ConnectOptions { database: Some(database.clone()), ..Default::default() };
     let mq = MongoQueue::connect(uri, options).await?;

@@ -13,7 +13,7 @@ use crate::server::Server;
 const WATCHED: Duration = Duration::from_secs(15);
 
 /// Measures and reports.
-pub async fn measure(server: &Server, report: &mut Report) -> Result<()> {
+pub(crate) async fn measure(server: &Server, report: &mut Report) -> Result<()> {
     let without = rate(server).await?;
     let mq = server.queues("idle").await?;
     let handler = from_fn(async |_: Attempt| Ok::<(), BoxError>(()));

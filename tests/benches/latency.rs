@@ -13,7 +13,7 @@ use crate::server::Server;
 const PUTS: usize = 300;
 
 /// Measures and reports.
-pub async fn measure(server: &Server, report: &mut Report) -> Result<()> {
+pub(crate) async fn measure(server: &Server, report: &mut Report) -> Result<()> {
     let mq = server.queues("latency").await?;
     let queue = mq.queue("bench")?;
     let (started, mut starts) = mpsc::unbounded_channel();

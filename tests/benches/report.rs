@@ -2,24 +2,24 @@
 
 /// Collects the ratios that were judged.
 #[derive(Default)]
-pub struct Report {
+pub(crate) struct Report {
     missed: Vec<String>,
 }
 
 #[expect(clippy::print_stdout, reason = "the bench is a program for people")]
 impl Report {
     /// A line of its own.
-    pub fn say(&mut self, line: &str) {
+    pub(crate) fn say(&mut self, line: &str) {
         println!("{line}");
     }
 
     /// A figure with its unit.
-    pub fn figure(&mut self, name: &str, value: f64, unit: &str) {
+    pub(crate) fn figure(&mut self, name: &str, value: f64, unit: &str) {
         println!("  {name:<52} {value:>12.1} {unit}");
     }
 
     /// A ratio that should be at least `target`.
-    pub fn ratio(&mut self, name: &str, ratio: f64, target: f64) {
+    pub(crate) fn ratio(&mut self, name: &str, ratio: f64, target: f64) {
         let met = ratio >= target;
         let verdict = if met { "met" } else { "MISSED" };
         println!("  {name:<52} {ratio:>12.2} (target {target}: {verdict})");
@@ -29,20 +29,20 @@ impl Report {
     }
 
     /// The ratios that fell short.
-    pub fn missed(&self) -> &[String] {
+    pub(crate) fn missed(&self) -> &[String] {
         &self.missed
     }
 }
 
 /// Minimum, median and maximum of several runs.
-pub fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
+pub(crate) fn spread(mut values: Vec<f64>) -> (f64, f64, f64) {
     values.sort_by(f64::total_cmp);
     let at = |i: usize| values.get(i).copied().unwrap_or(f64::NAN);
     (at(0), at(values.len() / 2), at(values.len().saturating_sub(1)))
 }
 
 /// The value below which a share of the samples lies.
-pub fn percentile(mut samples: Vec<f64>, share: f64) -> f64 {
+pub(crate) fn percentile(mut samples: Vec<f64>, share: f64) -> f64 {
     samples.sort_by(f64::total_cmp);
     let rank = (samples.len() as f64 * share).ceil() as usize;
     samples.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)

@@ -7,11 +7,11 @@ use mongoqueue::{ConnectOptions, MongoQueue};
 use mongoqueue_mongod::{Data, Mongod, Options, Places};
 
 /// A MongoDB server, and databases of the bench's own on it.
-pub struct Server {
+pub(crate) struct Server {
     mongod: Option<Mongod>,
     uri: String,
     /// The bare driver, for what is measured beside the queue.
-    pub client: Client,
+    pub(crate) client: Client,
 }
 
 /// All databases of a run begin like this.
@@ -19,7 +19,7 @@ const PREFIX: &str = "mongoqueue_bench";
 
 impl Server {
     /// `MONGODB_URI`, or a private replica set of one.
-    pub async fn start() -> Result<Self> {
+    pub(crate) async fn start() -> Result<Self> {
         let (mongod, uri) = match std::env::var("MONGODB_URI") {
             Ok(uri) => (None, uri),
             Err(_) => {
@@ -38,24 +38,24 @@ impl Server {
     }
 
     /// The URI, for processes of the bench.
-    pub fn uri(&self) -> &str {
+    pub(crate) fn uri(&self) -> &str {
         &self.uri
     }
 
     /// The server's version and how many cores this machine has.
-    pub async fn describe(&self) -> Result<String> {
+    pub(crate) async fn describe(&self) -> Result<String> {
         let info = self.client.database("admin").run_command(doc! { "buildInfo": 1 }).await?;
         let cores = std::thread::available_parallelism()?;
         Ok(format!("MongoDB {}, {cores} cores", info.get_str("version")?))
     }
 
     /// The database's name for one measurement.
-    pub fn database(&self, name: &str) -> String {
+    pub(crate) fn database(&self, name: &str) -> String {
         format!("{PREFIX}_{}_{name}", std::process::id())
     }
 
     /// An empty, initialised queue collection of its own.
-    pub async fn queues(&self, name: &str) -> Result<MongoQueue> {
+    pub(crate) async fn queues(&self, name: &str) -> Result<MongoQueue> {
         let database = self.database(name);
         self.client.database(&database).drop().await?;
         let options = ConnectOptions { database: Some(database), ..Default::default() };
@@ -63,7 +63,7 @@ impl Server {
     }
 
     /// Commands that the server has been sent, of every kind.
-    pub async fn commands(&self) -> Result<i64> {
+    pub(crate) async fn commands(&self) -> Result<i64> {
         let status = self.client.database("admin").run_command(doc! { "serverStatus": 1 }).await?;
         let counters = status.get_document("opcounters")?;
         let count = |name: &str| match counters.get(name) {
@@ -75,7 +75,7 @@ impl Server {
     }
 
     /// Drops what the run made and ends the private server.
-    pub async fn stop(self) -> Result<()> {
+    pub(crate) async fn stop(self) -> Result<()> {
         for name in self.client.list_database_names().await? {
             if name.starts_with(&self.database("")) {
                 self.client.database(&name).drop().await?;
