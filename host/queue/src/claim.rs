@@ -48,8 +48,6 @@ pub(crate) struct Claimer {
 /// A look at the head may cost up to a twentieth of the time, and is never put off for long.
 const HEAD_SHARE: u32 = 20;
 const HEAD_AT_LEAST: Duration = Duration::from_secs(2);
-/// With others around, what is at the head is often being marked by one of them.
-const HEAD_IN_TURNS: Duration = Duration::from_secs(1);
 /// After a conflict claimers take turns for this long.
 const TURNS_FOR: Duration = Duration::from_secs(10);
 /// How often a claimer looks for expired leases while it is busy.
@@ -139,10 +137,10 @@ impl Claimer {
     }
 
     async fn find_alone(&mut self, n: usize) -> Result<Due> {
-        if let Some(place) = self.place
+        if let Some(place) = self.place.take()
             && Instant::now() < self.look_at_head
         {
-            let due = self.store.find_due(&self.queue, Some(place), (n, 0)).await?;
+            let due = self.store.find_due(&self.queue, Some(&place), (n, 0)).await?;
             if !due.jobs.is_empty() {
                 return Ok(due);
             }
@@ -172,15 +170,14 @@ impl Claimer {
             }
             tokio::time::sleep(wait).await;
         };
-        self.place = place;
-        let head = self.look_at_head;
-        let found = self.find_alone(n).await;
-        if self.look_at_head != head {
-            self.look_at_head = Instant::now() + chance(HEAD_IN_TURNS * 2);
+        let mut behind = Due { jobs: Vec::new(), full: false };
+        if let Some(place) = &place {
+            behind = self.store.find_due(&self.queue, Some(place), (n, 0)).await?;
         }
-        let end = found.as_ref().ok().and_then(place_after);
-        self.store.give_turn(&self.queue, self.me, end).await?;
-        found
+        let at_head = behind.jobs.is_empty();
+        let found = if at_head { self.find_at_head(n).await? } else { behind };
+        self.store.give_turn(&self.queue, self.me, (place_after(&found), at_head)).await?;
+        Ok(found)
     }
 
     async fn mark(&mut self, due: Due, lease: Option<Duration>) -> Result<Option<Batch>> {
@@ -210,7 +207,7 @@ impl Claimer {
 /// Where the next claim goes on: where this one ended, unless it was the end of the queue.
 fn place_after(due: &Due) -> Option<Place> {
     let last = due.jobs.last().filter(|_| due.full)?;
-    Some(Place { priority: last.priority, due: last.due.timestamp_millis() })
+    Some(Place { priority: last.priority, due: last.due, id: last.id.to_bson() })
 }
 
 /// Somewhere between half of it and all of it.

@@ -74,16 +74,20 @@ impl Store {
             ))
             .build();
         let database = client.database(database);
-        let side = |suffix: &str| {
-            let name = format!("{collection}.{suffix}");
-            database.collection_with_options(&name, options.clone())
+        let quick = Some(WriteConcern::builder().w(Acknowledgment::Nodes(1)).build());
+        let safe = options.write_concern.clone();
+        let side = |suffix: &str, concern: Option<WriteConcern>| {
+            let mut options = options.clone();
+            options.write_concern = concern;
+            database.collection_with_options(&format!("{collection}.{suffix}"), options)
         };
         let inner = Inner {
             jobs: database.collection_with_options(collection, options.clone()),
-            leases: side("leases"),
-            turns: side("turns"),
-            locks: side("locks"),
-            meta: side("meta"),
+            leases: side("leases", safe.clone()),
+            // A hint that a failover may lose.
+            turns: side("turns", quick),
+            locks: side("locks", safe.clone()),
+            meta: side("meta", safe.clone()),
             clock: clock::Clock::default(),
             payload_limit,
             client,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bson::{Bson, DateTime, Document, doc};
 use futures_util::TryStreamExt;
-use mongodb::options::Hint;
+use mongodb::options::{FindOptions, Hint};
 
 use super::transact::{Aborted, Safety, Step, Target};
 use super::turns::Place;
@@ -30,6 +30,10 @@ pub(crate) struct ExpiredLease {
 /// A batch holds no more payload bytes than this, however large each is: it stays in memory.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
 
+/// The estimate of the server's clock is behind by a round trip and some drift, in milliseconds;
+/// what is due beyond it is found by the next look at the head.
+const CLOCK_SLACK: i64 = 1_000;
+
 const FINDING: &str = "find due jobs";
 const CLAIMING: &str = "claim jobs";
 const TAKING_BACK: &str = "take back expired leases";
@@ -40,15 +44,22 @@ impl Store {
     pub(crate) async fn find_due(
         &self,
         queue: &str,
-        from: Option<Place>,
+        from: Option<&Place>,
         (n, skip): (usize, u64),
     ) -> Result<Due> {
-        let filter = due_filter(queue, from);
+        let mut filter = due_filter(queue);
         let size = u32::try_from(n).unwrap_or(u32::MAX);
+        let mut options = FindOptions::default();
+        if let Some(place) = from {
+            // The lower bound is inclusive.
+            filter.insert("_id", doc! { "$ne": place.id.clone() });
+            (options.min, options.max) = self.bounds(queue, place);
+        }
         let find = self
             .inner
             .jobs
             .find(filter)
+            .with_options(options)
             .sort(doc! { "priority": -1, "due": 1, "_id": 1 })
             .hint(Hint::Name(CLAIM_INDEX.to_owned()))
             .skip(skip)
@@ -71,11 +82,22 @@ impl Store {
         Ok(Due { jobs, full: seen == n })
     }
 
+    /// The part of the claim index behind a place, up to what is due now: without the upper bound
+    /// the server would walk over everything that is scheduled.
+    fn bounds(&self, queue: &str, place: &Place) -> (Option<Document>, Option<Document>) {
+        let key = |due: DateTime, id: Bson| {
+            doc! { "queue": queue, "priority": place.priority, "due": due, "_id": id }
+        };
+        let now = self.now_if_known().unwrap_or(place.due).max(place.due);
+        let end = DateTime::from_millis(now.timestamp_millis().saturating_add(CLOCK_SLACK));
+        (Some(key(place.due, place.id.clone())), Some(key(end, Bson::MinKey)))
+    }
+
     /// What the server makes of the query behind [`find_due`](Self::find_due).
     pub(crate) async fn explain_due(&self, queue: &str, n: usize) -> Result<Document> {
         let size = i64::try_from(n).unwrap_or(i64::MAX);
         let find = doc! {
-            "find": self.inner.jobs.name(), "filter": due_filter(queue, None),
+            "find": self.inner.jobs.name(), "filter": due_filter(queue),
             "sort": { "priority": -1, "due": 1, "_id": 1 }, "hint": CLAIM_INDEX, "limit": size,
         };
         let explain = doc! { "explain": find, "verbosity": "executionStats" };
@@ -164,15 +186,8 @@ pub(crate) struct NewClaim<'a> {
     pub(crate) lease: Duration,
 }
 
-fn due_filter(queue: &str, from: Option<Place>) -> Document {
-    let mut filter = doc! {
-        "queue": queue, "state": "ready", "$expr": { "$lte": ["$due", "$$NOW"] },
-    };
-    if let Some(Place { priority, due }) = from {
-        filter.insert("priority", priority);
-        filter.insert("due", doc! { "$gte": DateTime::from_millis(due) });
-    }
-    filter
+fn due_filter(queue: &str) -> Document {
+    doc! { "queue": queue, "state": "ready", "$expr": { "$lte": ["$due", "$$NOW"] } }
 }
 
 fn expired_lease(document: &Document) -> Option<ExpiredLease> {

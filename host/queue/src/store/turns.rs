@@ -5,21 +5,22 @@
 
 use std::time::Duration;
 
-use bson::Document;
+use bson::{Bson, DateTime, Document, doc};
 use mongodb::Collection;
 use mongodb::options::ReturnDocument;
 
 use super::{Store, Target};
 use crate::error::{Error, Result};
-use crate::job::Token;
+use crate::job::{Token, to_millis};
 use crate::transition::{self, Change, Transition};
 
-/// A place in a queue: claims go on from here, at this priority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A place in a queue, which is the key of a job in the claim index: claims go on behind it, at
+/// its priority.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Place {
     pub(crate) priority: i32,
-    /// Milliseconds since 1970.
-    pub(crate) due: i64,
+    pub(crate) due: DateTime,
+    pub(crate) id: Bson,
 }
 
 /// Finding a batch takes some milliseconds; a claimer that dies with the turn holds the others up
@@ -29,9 +30,11 @@ const TURN: Duration = Duration::from_millis(500);
 const DOING: &str = "take a turn";
 
 impl Store {
-    /// Takes the turn if nobody has it. `Some` with the place of the last claim, if there is one.
+    /// Takes the turn if nobody has it. `Some` with the place where the claim should go on, if
+    /// it should not look at the head.
     pub(crate) async fn take_turn(&self, queue: &str, me: Token) -> Result<Option<Option<Place>>> {
-        let turn = self.acquire(&self.inner.turns, &transition::acquire(queue, me, TURN)).await;
+        let acquire = transition::acquire(queue, me, TURN);
+        let turn = self.acquire(&self.inner.turns, me, &acquire).await;
         let turn = turn.map_err(|e| Error::from_driver(DOING, e))?;
         Ok(turn.map(|turn| place(&turn)))
     }
@@ -41,18 +44,21 @@ impl Store {
         &self,
         queue: &str,
         me: Token,
-        place: Option<Place>,
+        (place, looked_at_head): (Option<Place>, bool),
     ) -> Result<()> {
-        let place = place.map(|place| (place.priority, place.due));
-        let give = transition::give_turn(queue, me, place);
+        let place = place.map(|place| {
+            doc! { "priority": place.priority, "due": place.due, "id": place.id }
+        });
+        let give = transition::give_turn(queue, me, (place, looked_at_head));
         self.write(DOING, Target::Turns, &give).await.map(|_| ())
     }
 
-    /// Acquires what a document stands for; answers the document, or `None` where somebody has it:
-    /// then the filter matched nothing, and the insert met the document.
+    /// Acquires what a document stands for; answers the document, or `None` where somebody else
+    /// has it.
     pub(super) async fn acquire(
         &self,
         collection: &Collection<Document>,
+        me: Token,
         transition: &Transition,
     ) -> Result<Option<Document>, mongodb::error::Error> {
         let Change::Upsert(update) = &transition.change else { return Ok(None) };
@@ -62,15 +68,30 @@ impl Store {
             .return_document(ReturnDocument::After)
             .await;
         match acquired {
+            // Two that met where there was no document yet.
             Err(e) if is_duplicate_key(&e) => Ok(None),
-            other => other,
+            Ok(document) => Ok(document.filter(|it| it.get("holder") == Some(&me.to_bson()))),
+            Err(e) => Err(e),
         }
     }
 }
 
+/// The claimers of a queue look at its head once in this time, whoever's turn it is then: what is
+/// found there is often just being marked by one of them.
+const LOOK_AT_HEAD: Duration = Duration::from_secs(1);
+
 fn place(turn: &Document) -> Option<Place> {
+    let taken = turn.get_datetime("until").ok()?.timestamp_millis() - to_millis(TURN);
+    let looked = turn.get_datetime("head").ok()?.timestamp_millis();
+    if taken - looked > to_millis(LOOK_AT_HEAD) {
+        return None;
+    }
     let place = turn.get_document("place").ok()?;
-    Some(Place { priority: place.get_i32("priority").ok()?, due: place.get_i64("due").ok()? })
+    Some(Place {
+        priority: place.get_i32("priority").ok()?,
+        due: *place.get_datetime("due").ok()?,
+        id: place.get("id")?.clone(),
+    })
 }
 
 /// Both ways in which the server says that a unique index has the key already.

@@ -1,4 +1,4 @@
-//! The documents of turns, `{_id: queue, holder, until, place}`, and of locks,
+//! The documents of turns, `{_id: queue, holder, until, place, head}`, and of locks,
 //! `{_id: name, holder, until, fence}`: something held until a time, by one holder.
 
 use std::time::Duration;
@@ -8,14 +8,20 @@ use bson::{Bson, DateTime, Document, doc};
 use super::{Change, Reach, Transition, after};
 use crate::job::Token;
 
-/// `me` holds what nobody holds now, for `length`; the fencing number grows.
+/// `me` holds what nobody holds now, for `length`; the fencing number grows. What somebody holds
+/// stays as it is: the holder after the write says who got it.
+///
+/// The condition is in the update, as the server allows no `$expr` in the filter of an upsert.
 pub(crate) fn acquire(name: &str, me: Token, length: Duration) -> Transition {
-    let filter = doc! { "_id": name, "$expr": { "$lt": ["$until", "$$NOW"] } };
+    let held = doc! { "$gte": ["$until", "$$NOW"] };
+    let keep_or = |field: &str, value: Bson| doc! { "$cond": [&held, field, value] };
     let fence = doc! { "$add": [{ "$ifNull": ["$fence", 0_i64] }, 1_i64] };
     let update = vec![doc! { "$set": {
-        "holder": me.to_bson(), "until": after(length), "fence": fence,
+        "holder": keep_or("$holder", me.to_bson()),
+        "until": keep_or("$until", after(length).into()),
+        "fence": keep_or("$fence", fence.into()),
     } }];
-    Transition { filter, change: Change::Upsert(update), reach: Reach::One }
+    Transition { filter: doc! { "_id": name }, change: Change::Upsert(update), reach: Reach::One }
 }
 
 /// `me` holds it for `length` from now, if it still does.
@@ -31,10 +37,16 @@ pub(crate) fn let_go(name: &str, me: Token) -> Transition {
 }
 
 /// `me` gives the turn to whoever wants it, with the place where the last claim ended.
-pub(crate) fn give_turn(queue: &str, me: Token, place: Option<(i32, i64)>) -> Transition {
-    let place = place
-        .map_or(Bson::Null, |(priority, due)| doc! { "priority": priority, "due": due }.into());
-    let set = doc! { "place": { "$literal": place }, "until": DateTime::from_millis(0) };
+pub(crate) fn give_turn(
+    queue: &str,
+    me: Token,
+    (place, looked_at_head): (Option<Document>, bool),
+) -> Transition {
+    let place = place.map_or(Bson::Null, Bson::Document);
+    let mut set = doc! { "place": { "$literal": place }, "until": DateTime::from_millis(0) };
+    if looked_at_head {
+        set.insert("head", "$$NOW");
+    }
     let change = Change::Update(vec![doc! { "$set": set }]);
     Transition { filter: held(queue, me), change, reach: Reach::One }
 }

@@ -7,6 +7,10 @@ use super::shared::{Shared, Waiting};
 use crate::lease::Attempt;
 use crate::outcome::{Failure, Outcome};
 
+/// A handler that keeps the deadline itself can tell more about where it cut the work off, so it
+/// gets this long to do so.
+const OWN_CUT: Duration = Duration::from_millis(500);
+
 /// Runs the job's handler until it ends, or until it must not go on.
 pub(super) async fn run(shared: &Shared, index: usize, waiting: Waiting) -> End {
     let Waiting { job, hold } = waiting;
@@ -22,7 +26,7 @@ pub(super) async fn run(shared: &Shared, index: usize, waiting: Waiting) -> End 
     let outcome = tokio::select! {
         outcome = served.handler.handle(attempt.clone()) => Some(outcome),
         () = attempt.lost() => None,
-        () = tokio::time::sleep(attempt.remaining()) => {
+        () = tokio::time::sleep(attempt.remaining().saturating_add(OWN_CUT)) => {
             Some(timed_out(attempt.job().timeout))
         }
         () = shared.cut.cancelled() => Some(Outcome::HandedBack),
