@@ -50,8 +50,9 @@ const HEAD_SHARE: u32 = 20;
 const HEAD_AT_LEAST: Duration = Duration::from_secs(2);
 /// After a conflict claimers take turns for this long.
 const TURNS_FOR: Duration = Duration::from_secs(10);
-/// How often a claimer looks for expired leases while it is busy.
-const TAKE_BACK_EVERY: Duration = Duration::from_secs(1);
+/// How often a claimer looks for expired leases: nobody notices that a lease of half a minute was
+/// taken back two seconds later, and an idle worker sends fewer commands.
+const TAKE_BACK_EVERY: Duration = Duration::from_secs(2);
 /// Expired leases that one look takes back: the rest waits for the next claim.
 const TAKE_BACK_AT_ONCE: i64 = 16;
 /// Tries for a batch before the claimer says that others are in the way.

@@ -155,11 +155,8 @@ impl Error {
         match source.kind.as_ref() {
             ErrorKind::ServerSelection { .. }
             | ErrorKind::DnsResolve { .. }
-            | ErrorKind::ConnectionPoolCleared { .. } => Self::Unreachable { doing, source },
-            ErrorKind::Io(_) if source.contains_label("RetryableWriteError") => {
-                Self::MayHaveHappened { doing, source }
-            }
-            ErrorKind::Io(_) => Self::MayHaveHappened { doing, source },
+            | ErrorKind::ConnectionPoolCleared { .. }
+            | ErrorKind::Io(_) => Self::Unreachable { doing, source },
             ErrorKind::Authentication { message, .. } => Self::NotAllowed {
                 doing,
                 why: format!("{message}; check the user, the password and authSource in the URI"),
@@ -173,6 +170,15 @@ impl Error {
                 Self::MayHaveHappened { doing, source }
             }
             _ => Self::Database { doing, source },
+        }
+    }
+
+    /// The same for a write: one that lost its answer may have happened.
+    pub(crate) fn from_write(doing: &'static str, source: mongodb::error::Error) -> Self {
+        use mongodb::error::ErrorKind;
+        match source.kind.as_ref() {
+            ErrorKind::Io(_) => Self::MayHaveHappened { doing, source },
+            _ => Self::from_driver(doing, source),
         }
     }
 

@@ -116,7 +116,6 @@ impl Queue {
     pub async fn lease(&self, id: &JobId, token: Token) -> Result<Lease> {
         let lease = self.connection().find_lease(id, token).await?;
         if lease.job().queue != *self.name {
-            lease.detach();
             return Err(Error::LeaseLost { id: id.clone() });
         }
         Ok(lease)

@@ -135,7 +135,7 @@ impl Store {
                 collection.delete_many(filter).await.map(|a| a.deleted_count)
             }
         };
-        answer.map_err(|e| Error::from_driver(doing, e))
+        answer.map_err(|e| Error::from_write(doing, e))
     }
 
     fn target(&self, target: Target) -> Collection<Document> {

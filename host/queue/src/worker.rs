@@ -140,10 +140,12 @@ impl Worker {
         if shared.options.watch {
             beside.spawn(stop.clone().run_until_cancelled_owned(wake::run(shared.clone())));
         }
+        let feeds = TaskTracker::new();
         for index in 0..shared.served.len() {
-            beside.spawn(feed::run(shared.clone(), index, to_settle.clone()));
+            feeds.spawn(feed::run(shared.clone(), index));
         }
-        let dispatcher = tokio::spawn(dispatch::run(shared.clone(), to_settle));
+        feeds.close();
+        let dispatcher = tokio::spawn(dispatch::run(shared.clone(), feeds, to_settle));
         beside.close();
 
         tokio::select! {
@@ -152,7 +154,6 @@ impl Worker {
         }
         shared.say(|| WorkerEvent::Stopping { running: shared.running() });
         stop.cancel();
-        // Everybody who can still send an end is inside the dispatcher or a feed.
         let grace = shared.options.grace;
         tokio::pin!(dispatcher);
         if tokio::time::timeout(grace, &mut dispatcher).await.is_err() {

@@ -19,13 +19,21 @@ use crate::store::{Settlement, Verdict};
 pub struct Lease {
     attempt: Attempt,
     hold: Arc<Hold>,
-    finished: bool,
+    /// Dropping it hands the job back: the claim was made here, and isn't finished.
+    ours: bool,
 }
 
 impl Lease {
     pub(crate) fn new(hold: Arc<Hold>, job: Job) -> Self {
         let attempt = Attempt::held(job, hold.clone(), &CancellationToken::new());
-        Self { attempt, hold, finished: false }
+        Self { attempt, hold, ours: true }
+    }
+
+    /// A claim that was made elsewhere: dropping this leaves it as it is.
+    pub(crate) fn found(hold: Arc<Hold>, job: Job) -> Self {
+        let mut lease = Self::new(hold, job);
+        lease.ours = false;
+        lease
     }
 
     /// The job, as it was when it was claimed.
@@ -110,14 +118,14 @@ impl Lease {
         let consumer = self.consumer();
         let settlement = self.settlement(verdict(self.job(), outcome, &consumer, rand::random()));
         // Whatever the answer, it is not handed back: the write may have happened.
-        self.finished = true;
+        self.ours = false;
         let state = self.hold.store.settle_one(&settlement).await?;
         Ok(state.unwrap_or(State::Completed))
     }
 
     /// Leaves the job claimed, for another process that has its id and token.
     pub fn detach(mut self) {
-        self.finished = true;
+        self.ours = false;
     }
 
     fn consumer(&self) -> Arc<str> {
@@ -143,7 +151,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         self.hold.forget(&self.job().id);
         // A panic is no decision to give the job back: let the lease run out and be counted.
-        if self.finished || std::thread::panicking() {
+        if !self.ours || std::thread::panicking() {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };

@@ -130,6 +130,7 @@ impl MongoQueue {
     }
 
     /// A claim that this or another process made, by the job's id and the token of the claim.
+    /// Dropped unfinished, it stays claimed.
     ///
     /// # Errors
     /// [`Error::LeaseLost`] when the token doesn't hold the job (any more), and those of the
@@ -139,7 +140,7 @@ impl MongoQueue {
         let job = job.filter(|job| job.claim.as_ref().is_some_and(|claim| claim.token == token));
         let Some(job) = job else { return Err(Error::LeaseLost { id: id.clone() }) };
         let hold = Hold::new(self.store.clone(), job.queue.as_str().into(), token, job.timeout);
-        Ok(Lease::new(Arc::new(hold), job))
+        Ok(Lease::found(Arc::new(hold), job))
     }
 
     /// The lock of that name beside the queues.

@@ -19,7 +19,7 @@ impl Store {
     ) -> Result<Option<u64>> {
         let acquire = transition::acquire(name, me, length);
         let lock = self.acquire(&self.inner.locks, me, &acquire).await;
-        let lock = lock.map_err(|e| Error::from_driver(DOING, e))?;
+        let lock = lock.map_err(|e| Error::from_write(DOING, e))?;
         Ok(lock.map(|lock| lock.get_i64("fence").unwrap_or(0).max(0).unsigned_abs()))
     }
 

@@ -42,7 +42,7 @@ impl Store {
                 let refusal = Refusal { code: e.code, message: e.message.clone() };
                 self.explain(queue, &draft, refusal).await
             }
-            _ => Err(Error::from_driver(DOING, error)),
+            _ => Err(Error::from_write(DOING, error)),
         }
     }
 
@@ -62,7 +62,7 @@ impl Store {
                         refusals.insert(e.index, refusal);
                     }
                 }
-                _ => return Err(Error::from_driver(DOING, error)),
+                _ => return Err(Error::from_write(DOING, error)),
             }
         }
         let mut answers = Vec::with_capacity(drafts.len());

@@ -191,7 +191,7 @@ impl Store {
             doc! { "queue": queue, "finished_at": { "$exists": true } },
         ] {
             let answer = self.inner.jobs.delete_many(filter).await;
-            removed += answer.map_err(|e| Error::from_driver(DOING, e))?.deleted_count;
+            removed += answer.map_err(|e| Error::from_write(DOING, e))?.deleted_count;
         }
         for job in self.list_running(queue, i64::MAX).await? {
             let Some(claim) = &job.claim else { continue };

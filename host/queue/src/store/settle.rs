@@ -195,7 +195,7 @@ impl Store {
         let Change::Update(update) = ask.change else { return Ok(false) };
         let jobs = self.inner.jobs.clone_with_type::<Document>();
         let asked = jobs.find_one_and_update(ask.filter, update).await;
-        let Some(job) = asked.map_err(|e| Error::from_driver(DOING, e))? else {
+        let Some(job) = asked.map_err(|e| Error::from_write(DOING, e))? else {
             return Ok(false);
         };
         // Only so that the worker hears of it with its next heartbeat: the end of the attempt

@@ -230,13 +230,8 @@ impl Try {
         if error.contains_label(TRANSIENT_TRANSACTION_ERROR) {
             return Self::Again;
         }
-        match Error::from_driver(doing, error) {
-            // Before its commit a transaction has no effect, so nothing may have happened.
-            Error::MayHaveHappened { doing, source } => {
-                Self::Failed(Error::Unreachable { doing, source })
-            }
-            error => Self::Failed(error),
-        }
+        // Before its commit a transaction has no effect, so nothing may have happened.
+        Self::Failed(Error::from_driver(doing, error))
     }
 }
 

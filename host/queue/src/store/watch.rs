@@ -1,12 +1,17 @@
 //! Wake-ups: a change stream that tells when something became claimable. A hint: a dead, blind or
 //! missing stream costs latency, never a job.
 
+use std::time::Duration;
+
 use bson::{Bson, DateTime, Document, doc};
 use mongodb::change_stream::ChangeStream;
 use mongodb::options::ReadConcern;
 
 use super::Store;
 use crate::error::{Error, Result};
+
+/// How long the server holds an answer back when there is nothing to tell.
+const AWAIT: Duration = Duration::from_secs(10);
 
 const DOING: &str = "watch the queue";
 
@@ -40,7 +45,14 @@ impl Store {
         let pipeline = vec![doc! { "$match": ready }, doc! { "$project": { "due": due } }];
         // The server opens a change stream with no other.
         let majority = ReadConcern::majority();
-        let stream = self.inner.jobs.watch().pipeline(pipeline).read_concern(majority).await;
+        let stream = self
+            .inner
+            .jobs
+            .watch()
+            .pipeline(pipeline)
+            .read_concern(majority)
+            .max_await_time(AWAIT)
+            .await;
         let stream = stream.map_err(|e| Error::from_driver(DOING, e))?.with_type::<Document>();
         Ok(Watch { stream })
     }

@@ -13,7 +13,7 @@ use super::shared::{Shared, Waiting};
 use crate::lease::Attempt;
 use crate::outcome::Outcome;
 
-pub(super) async fn run(shared: Arc<Shared>, ends: mpsc::Sender<End>) {
+pub(super) async fn run(shared: Arc<Shared>, feeds: TaskTracker, ends: mpsc::Sender<End>) {
     let running = TaskTracker::new();
     let mut turn = 0;
     while let Some(slot) = free_slot(&shared).await {
@@ -29,6 +29,8 @@ pub(super) async fn run(shared: Arc<Shared>, ends: mpsc::Sender<End>) {
             let _ = ends.send(end).await;
         });
     }
+    // A batch that is being claimed right now still comes in.
+    feeds.wait().await;
     hand_back_buffers(&shared, &ends).await;
     running.close();
     running.wait().await;

@@ -4,10 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
-
 use super::WorkerEvent;
-use super::settle::End;
 use super::shared::{Served, Shared, Waiting, pause};
 use crate::claim::{Batch, Claimer, chance};
 use crate::lease::Hold;
@@ -15,7 +12,7 @@ use crate::lease::Hold;
 /// A batch of more is no faster (docs/performance.md), and the server holds its transaction longer.
 const BATCH: usize = 500;
 
-pub(super) async fn run(shared: Arc<Shared>, index: usize, _ends: mpsc::Sender<End>) {
+pub(super) async fn run(shared: Arc<Shared>, index: usize) {
     let Some(served) = shared.served.get(index) else { return };
     let queue = &served.queue;
     let mut claimer =
