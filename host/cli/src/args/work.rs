@@ -1,0 +1,82 @@
+//! Components: `mongoqueue work` and `mongoqueue inspect`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::duration::parse;
+use super::values::{self, Serving};
+
+/// Do the jobs of queues, each in a fresh sandbox of the queue's component.
+///
+/// SIGTERM or Ctrl-C stops it gracefully: nothing more is claimed, running jobs may finish within
+/// the grace, the rest goes back without counting an attempt. A second signal ends it at once.
+#[derive(Debug, Args)]
+pub(crate) struct WorkArgs {
+    /// Queues to serve and the component that does each one's jobs.
+    #[arg(value_name = "QUEUE=COMPONENT.wasm", value_parser = values::serving)]
+    #[arg(required_unless_present = "config")]
+    pub(crate) queues: Vec<Serving>,
+
+    #[command(flatten)]
+    pub(crate) grants: GrantArgs,
+
+    /// A TOML file with queues, components, and what each is granted. Options here come first.
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// How many jobs run at the same time. Default: twice the processor's cores.
+    #[arg(long, value_name = "N")]
+    #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=10_000))]
+    pub(crate) concurrency: Option<usize>,
+
+    /// End when no job is due or running any more.
+    #[arg(long)]
+    pub(crate) until_empty: bool,
+
+    /// How long others wait before they take the jobs of a worker that went silent. Default: 30s.
+    #[arg(long, value_name = "DURATION", value_parser = parse)]
+    pub(crate) lease: Option<Duration>,
+
+    /// How long running jobs may take to finish after a signal to stop. Default: 20s.
+    #[arg(long, value_name = "DURATION", value_parser = parse)]
+    pub(crate) grace: Option<Duration>,
+}
+
+/// What the components named on the command line are granted.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct GrantArgs {
+    /// Grant the component a queue to put on, under the name that it knows it by; repeatable.
+    #[arg(long, value_name = "NAME=QUEUE", value_parser = values::grant)]
+    pub(crate) queue: Vec<(String, String)>,
+
+    /// Grant the component a queue to claim from, under the name that it knows it by; repeatable.
+    #[arg(long, value_name = "NAME=QUEUE", value_parser = values::grant)]
+    pub(crate) consume: Vec<(String, String)>,
+}
+
+/// Run a component that exports `wasi:cli/run`, in the same sandbox as a handler.
+///
+/// It claims jobs only of queues that it is granted by name; what it holds in the end is released.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// The component's file.
+    #[arg(value_name = "COMPONENT.wasm")]
+    pub(crate) component: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) grants: GrantArgs,
+
+    /// The longest that it may run.
+    #[arg(long, value_name = "DURATION", value_parser = parse, default_value = "1h")]
+    pub(crate) timeout: Duration,
+}
+
+/// Look into a component without running it.
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The component's file.
+    #[arg(value_name = "COMPONENT.wasm")]
+    pub(crate) component: PathBuf,
+}
