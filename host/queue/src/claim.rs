@@ -11,12 +11,13 @@
 //!
 //! Both are hints. Guard and transaction of the claim alone keep two claimers apart.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::job::{Claim, Job, State, Token};
-use crate::store::{Due, NewClaim, Place, Store};
+use crate::store::{Due, NewClaim, Place, Store, Turn};
 
 /// Jobs claimed together, under one lease.
 pub(crate) struct Batch {
@@ -41,13 +42,19 @@ pub(crate) struct Claimer {
     place: Option<Place>,
     look_at_head: Instant,
     turns_until: Option<Instant>,
+    /// How often it met others.
+    met: u32,
     take_back_at: Instant,
     pub(crate) took_back: Vec<TookBack>,
 }
 
-/// A look at the head may cost up to a twentieth of the time, and is never put off for long.
+/// A look at the head may cost up to a twentieth of the time. A busy claimer puts it off for a
+/// second at least, so that it can look on while it marks, and never for long.
 const HEAD_SHARE: u32 = 20;
-const HEAD_AT_LEAST: Duration = Duration::from_secs(2);
+const HEAD_NOT_BEFORE: Duration = Duration::from_secs(1);
+const HEAD_AT_LEAST: Duration = Duration::from_secs(30);
+/// From this many jobs a claim on, a queue is busy.
+const BUSY: usize = 100;
 /// After a conflict claimers take turns for this long.
 const TURNS_FOR: Duration = Duration::from_secs(10);
 /// How often a claimer looks for expired leases: nobody notices that a lease of half a minute was
@@ -69,6 +76,7 @@ impl Claimer {
             place: None,
             look_at_head: now,
             turns_until: None,
+            met: 0,
             take_back_at: now,
             took_back: Vec::new(),
         }
@@ -81,28 +89,57 @@ impl Claimer {
         n: usize,
         lease: Option<Duration>,
     ) -> Result<Option<Batch>> {
-        self.take_back().await?;
         let started = Instant::now();
-        for attempt in 0..TRIES {
-            let due = self.find(n, attempt).await?;
+        for _ in 0..TRIES {
+            let due = self.find(n).await?;
             if due.jobs.is_empty() {
                 return Ok(None);
             }
             if let Some(batch) = self.mark(due, lease).await? {
                 return Ok(Some(batch));
             }
-            // Others were quicker, or in the way.
-            self.place = None;
-            self.turns_until = Some(Instant::now() + TURNS_FOR);
-            tokio::time::sleep(chance(Duration::from_millis(1 << attempt.min(5)))).await;
+            tokio::time::sleep(self.met_others()).await;
         }
         let spent = started.elapsed();
         Err(Error::Contended { doing: "claim jobs", tries: TRIES, spent })
     }
 
+    /// What a claim of `n` would take now. The next one goes on behind it, so a caller may look on
+    /// while this is being marked.
+    pub(crate) async fn find(&mut self, n: usize) -> Result<Due> {
+        self.take_back().await?;
+        if n == 1 {
+            return self.find_one().await;
+        }
+        let due = match self.in_turns() {
+            true => self.find_in_turn(n).await?,
+            false => self.find_alone(n).await?,
+        };
+        // With small claims the queue is calm: the head is near, and counts.
+        self.place = if n < BUSY { None } else { place_after(&due) };
+        Ok(due)
+    }
+
+    /// True when the next look may find again what is being marked now.
+    pub(crate) fn may_meet_itself(&self) -> bool {
+        self.place.is_none() || self.in_turns() || Instant::now() >= self.look_at_head
+    }
+
+    /// Others were quicker, or in the way: answers how long to wait before the next try.
+    pub(crate) fn met_others(&mut self) -> Duration {
+        self.place = None;
+        self.met += 1;
+        self.turns_until = Some(Instant::now() + TURNS_FOR);
+        chance(Duration::from_millis(1 << self.met.min(5)))
+    }
+
     /// Forgets the place: something may have come in front of it.
     pub(crate) fn look_at_head(&mut self) {
         self.look_at_head = Instant::now();
+    }
+
+    fn in_turns(&self) -> bool {
+        self.turns_until.is_some_and(|until| Instant::now() < until)
     }
 
     async fn take_back(&mut self) -> Result<()> {
@@ -120,21 +157,16 @@ impl Claimer {
         Ok(())
     }
 
-    async fn find(&mut self, n: usize, attempt: u32) -> Result<Due> {
-        let turns = self.turns_until.is_some_and(|until| Instant::now() < until);
-        if turns && n > 1 {
-            return self.find_in_turn(n).await;
-        }
-        // Single jobs aren't worth a turn: whoever meets others looks a little further down.
-        let spread = if n == 1 { (1_u64 << attempt.min(6)) - 1 } else { 0 };
-        if spread > 0 {
-            let skip = rand::random_range(0..=spread);
-            let due = self.store.find_due(&self.queue, None, (n, skip)).await?;
+    /// Single jobs aren't worth a turn: whoever met others looks a little further down.
+    async fn find_one(&mut self) -> Result<Due> {
+        if self.met > 0 {
+            let skip = rand::random_range(0..1_u64 << self.met.min(6));
+            let due = self.store.find_due(&self.queue, None, (1, skip)).await?;
             if !due.jobs.is_empty() {
                 return Ok(due);
             }
         }
-        self.find_alone(n).await
+        self.store.find_due(&self.queue, None, (1, 0)).await
     }
 
     async fn find_alone(&mut self, n: usize) -> Result<Due> {
@@ -152,63 +184,81 @@ impl Claimer {
     async fn find_at_head(&mut self, n: usize) -> Result<Due> {
         let looked = Instant::now();
         let due = self.store.find_due(&self.queue, None, (n, 0)).await?;
-        let pause = (looked.elapsed() * HEAD_SHARE).min(HEAD_AT_LEAST);
+        let pause = (looked.elapsed() * HEAD_SHARE).clamp(HEAD_NOT_BEFORE, HEAD_AT_LEAST);
         self.look_at_head = Instant::now() + pause;
         Ok(due)
     }
 
     async fn find_in_turn(&mut self, n: usize) -> Result<Due> {
-        let mut waited = Duration::ZERO;
-        let place = loop {
-            if let Some(place) = self.store.take_turn(&self.queue, self.me).await? {
-                break place;
+        let started = Instant::now();
+        // A turn lasts half a second at the most: after two, something is wrong with it.
+        while started.elapsed() < Duration::from_secs(2) {
+            if let Some(turn) = self.store.take_turn(&self.queue, self.me).await?
+                && let Some(due) = self.use_turn(turn, n).await?
+            {
+                return Ok(due);
             }
-            let wait = chance(Duration::from_millis(10));
-            waited += wait;
-            // A turn lasts half a second at the most: something is wrong with it.
-            if waited > Duration::from_secs(2) {
-                return self.find_at_head(n).await;
-            }
-            tokio::time::sleep(wait).await;
-        };
-        let mut behind = Due { jobs: Vec::new(), full: false };
-        if let Some(place) = &place {
-            behind = self.store.find_due(&self.queue, Some(place), (n, 0)).await?;
+            tokio::time::sleep(chance(Duration::from_millis(10))).await;
         }
-        let at_head = behind.jobs.is_empty();
-        let found = if at_head { self.find_at_head(n).await? } else { behind };
-        self.store.give_turn(&self.queue, self.me, (place_after(&found), at_head)).await?;
-        Ok(found)
+        self.find_at_head(n).await
     }
 
-    async fn mark(&mut self, due: Due, lease: Option<Duration>) -> Result<Option<Batch>> {
-        let longest = || due.jobs.iter().map(|job| job.timeout).max().unwrap_or_default();
-        let lease = lease.unwrap_or_else(longest);
-        let token = Token::mint();
-        let since = Instant::now();
-        let claim = NewClaim { queue: &self.queue, token, consumer: &self.consumer, lease };
-        let ids: Vec<_> = due.jobs.iter().map(|job| job.id.to_bson()).collect();
-        if !self.store.mark(&claim, ids).await? {
-            return Ok(None);
+    /// Looks behind the last claim of anybody, then at the head; `None` when it is too early for
+    /// that.
+    async fn use_turn(&mut self, turn: Turn, n: usize) -> Result<Option<Due>> {
+        let mut found = Due { jobs: Vec::new(), full: false };
+        if let Some(place) = &turn.place {
+            found = self.store.find_due(&self.queue, Some(place), (n, 0)).await?;
         }
-        self.place = place_after(&due);
-        let at = self.store.now_if_known().unwrap_or_else(bson::DateTime::now);
-        let consumer = &self.consumer;
-        let claimed = |mut job: Job| {
-            job.state = State::Running;
-            job.claims += 1;
-            job.claim = Some(Claim { token, consumer: consumer.to_string(), at });
-            job
-        };
-        let jobs = due.jobs.into_iter().map(claimed).collect();
-        Ok(Some(Batch { token, jobs, lease, since }))
+        let at_head = found.jobs.is_empty() && !turn.being_marked;
+        if at_head {
+            found = self.find_at_head(n).await?;
+        }
+        let end = found.jobs.last().map(|last| (place_of(last), at_head));
+        let too_early = end.is_none() && !at_head;
+        self.store.give_turn(&self.queue, self.me, end).await?;
+        Ok((!too_early).then_some(found))
+    }
+
+    /// Makes what was found ours, all of it. `None` when others were quicker for some of it, or in
+    /// the way.
+    pub(crate) fn mark(
+        &self,
+        due: Due,
+        lease: Option<Duration>,
+    ) -> impl Future<Output = Result<Option<Batch>>> + Send + 'static {
+        let (store, queue) = (self.store.clone(), self.queue.clone());
+        let consumer = self.consumer.clone();
+        async move {
+            let longest = || due.jobs.iter().map(|job| job.timeout).max().unwrap_or_default();
+            let lease = lease.unwrap_or_else(longest);
+            let token = Token::mint();
+            let since = Instant::now();
+            let claim = NewClaim { queue: &queue, token, consumer: &consumer, lease };
+            let ids: Vec<_> = due.jobs.iter().map(|job| job.id.to_bson()).collect();
+            if !store.mark(&claim, ids).await? {
+                return Ok(None);
+            }
+            let at = store.now_if_known().unwrap_or_else(bson::DateTime::now);
+            let claimed = |mut job: Job| {
+                job.state = State::Running;
+                job.claims += 1;
+                job.claim = Some(Claim { token, consumer: consumer.to_string(), at });
+                job
+            };
+            let jobs = due.jobs.into_iter().map(claimed).collect();
+            Ok(Some(Batch { token, jobs, lease, since }))
+        }
     }
 }
 
 /// Where the next claim goes on: where this one ended, unless it was the end of the queue.
 fn place_after(due: &Due) -> Option<Place> {
-    let last = due.jobs.last().filter(|_| due.full)?;
-    Some(Place { priority: last.priority, due: last.due, id: last.id.to_bson() })
+    due.jobs.last().filter(|_| due.full).map(place_of)
+}
+
+fn place_of(job: &Job) -> Place {
+    Place { priority: job.priority, due: job.due, id: job.id.to_bson() }
 }
 
 /// Somewhere between half of it and all of it.

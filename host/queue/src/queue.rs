@@ -100,9 +100,11 @@ impl Queue {
                 continue;
             }
             let poll = chance(POLL).min(left);
-            if let Some(watch) = &mut watch {
-                // A stream that failed has told so: the poll goes on without it.
-                let _ = tokio::time::timeout(poll, watch.next()).await;
+            if let Some(events) = &mut watch {
+                if let Ok(Err(_)) = tokio::time::timeout(poll, events.next()).await {
+                    // A stream that failed tells nothing more: the poll goes on without it.
+                    watch = None;
+                }
             } else {
                 tokio::time::sleep(poll).await;
             }

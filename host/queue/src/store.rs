@@ -34,7 +34,7 @@ pub(crate) use read::ListQuery;
 pub(crate) use settle::{Renewed, Settlement, Verdict};
 pub(crate) use setup::CLAIM_INDEX;
 pub(crate) use transact::Target;
-pub(crate) use turns::Place;
+pub(crate) use turns::{Place, Turn};
 pub(crate) use watch::Watch;
 
 /// The collections of one queue collection, and the server's clock.

@@ -183,13 +183,26 @@ pub(crate) fn retry_dead(queue: &str) -> Transition {
 }
 
 /// A document that waits like a job but can't be read as one would be found again at every claim:
-/// it goes to the dead ones, and says why.
-pub(crate) fn condemn(queue: &str, id: Bson, why: &str) -> Transition {
+/// it goes to the dead ones, and says why. Any field may be of any type.
+///
+/// One that is `full` has no room for that; what makes it so is removed.
+pub(crate) fn condemn(queue: &str, id: Bson, why: &str, full: bool) -> Transition {
+    let mut update = Vec::new();
+    if full {
+        let rest = doc! { "queue": "$queue", "priority": "$priority", "due": "$due" };
+        let kept = doc! { "$mergeObjects": [{ "_id": "$_id", "payload": null }, rest] };
+        update.push(doc! { "$replaceWith": kept });
+    }
+    update.push(doc! { "$set": {
+        "attempts": { "$cond": [{ "$isNumber": "$attempts" }, "$attempts", 0] },
+        "errors": { "$cond": [{ "$isArray": "$errors" }, "$errors", []] },
+    } });
     let failure = Failure::of_kind("malformed", why);
-    let mut update = count_attempt(record::record("", &failure));
+    update.extend(count_attempt(record::record("", &failure)));
     update.push(doc! { "$set": { "state": State::Dead.name() } });
     update.extend(leave_running());
-    let filter = doc! { "_id": id, "queue": queue, "state": State::Ready.name() };
+    // `$eq`: the id may be a document.
+    let filter = doc! { "_id": { "$eq": id }, "queue": queue, "state": State::Ready.name() };
     Transition { filter, change: Change::Update(update), reach: Reach::One }
 }
 

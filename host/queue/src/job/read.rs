@@ -99,7 +99,12 @@ fn headers(fields: &Fields<'_>) -> Result<Vec<(String, String)>> {
 }
 
 fn errors(fields: &Fields<'_>) -> Result<Vec<ErrorRecord>> {
-    let Some(RawBsonRef::Array(records)) = fields.get("errors")? else { return Ok(Vec::new()) };
+    let records = match fields.get("errors")? {
+        None => return Ok(Vec::new()),
+        Some(RawBsonRef::Array(records)) => records,
+        // No record could be added to it.
+        Some(other) => return Err(wrong("errors", &other, "an array")),
+    };
     let mut all = Vec::new();
     for record in records {
         let RawBsonRef::Document(record) = record.map_err(|e| malformed("errors", &e))? else {

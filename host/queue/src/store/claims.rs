@@ -47,6 +47,22 @@ impl Store {
         from: Option<&Place>,
         (n, skip): (usize, u64),
     ) -> Result<Due> {
+        loop {
+            let (due, set_aside) = self.find_readable(queue, from, (n, skip)).await?;
+            // Nothing but what can't be read is not an empty queue.
+            if set_aside == 0 || !due.jobs.is_empty() {
+                return Ok(due);
+            }
+        }
+    }
+
+    /// The same, of those that can be read; what can't is set aside, and counted.
+    async fn find_readable(
+        &self,
+        queue: &str,
+        from: Option<&Place>,
+        (n, skip): (usize, u64),
+    ) -> Result<(Due, u64)> {
         let mut filter = due_filter(queue);
         let size = u32::try_from(n).unwrap_or(u32::MAX);
         let mut options = FindOptions::default();
@@ -66,20 +82,21 @@ impl Store {
             .limit(i64::from(size))
             .batch_size(size);
         let mut cursor = find.await.map_err(|e| Error::from_driver(FINDING, e))?;
-        let (mut jobs, mut seen, mut bytes) = (Vec::new(), 0, 0);
+        let (mut jobs, mut seen, mut bytes, mut set_aside) = (Vec::new(), 0, 0, 0);
         while cursor.advance().await.map_err(|e| Error::from_driver(FINDING, e))? {
             let document = cursor.current();
             seen += 1;
             bytes += document.as_bytes().len();
             match Job::from_document(document) {
-                Ok(job) => jobs.push(job),
-                Err(why) => self.condemn(queue, document, &why).await?,
+                Ok(job) if !is_full(document) => jobs.push(job),
+                Ok(_) => set_aside += self.condemn(queue, document, &full(document)).await?,
+                Err(why) => set_aside += self.condemn(queue, document, &why).await?,
             }
             if bytes > BATCH_BYTES {
-                return Ok(Due { jobs, full: true });
+                return Ok((Due { jobs, full: true }, set_aside));
             }
         }
-        Ok(Due { jobs, full: seen == n })
+        Ok((Due { jobs, full: seen == n }, set_aside))
     }
 
     /// The part of the claim index behind a place, up to what is due now: without the upper bound
@@ -105,12 +122,11 @@ impl Store {
         answer.map_err(|e| Error::from_driver("explain a claim", e))
     }
 
-    async fn condemn(&self, queue: &str, document: &bson::RawDocument, why: &Error) -> Result<()> {
+    async fn condemn(&self, queue: &str, document: &bson::RawDocument, why: &Error) -> Result<u64> {
         let id = document.get("_id").ok().flatten().map(bson::raw::RawBson::from);
-        let Some(id) = id.and_then(|id| Bson::try_from(id).ok()) else { return Ok(()) };
-        let condemn = transition::condemn(queue, id, &why.to_string());
-        self.write("set aside an unreadable job", Target::Jobs, &condemn).await?;
-        Ok(())
+        let Some(id) = id.and_then(|id| Bson::try_from(id).ok()) else { return Ok(0) };
+        let condemn = transition::condemn(queue, id, &why.to_string(), is_full(document));
+        self.write("set aside an unreadable job", Target::Jobs, &condemn).await
     }
 
     /// Makes a lease and marks the jobs, all of them, in one transaction. False when others were
@@ -175,6 +191,20 @@ impl Store {
             Err(Aborted::Failed(error)) => Err(error),
         }
     }
+}
+
+/// True for a document that no claim or error record can be added to. None of ours is so large: see
+/// the validator.
+fn is_full(document: &bson::RawDocument) -> bool {
+    // MongoDB's document limit of 16 MiB, less the room that the validator leaves too.
+    const FULL: usize = 16 * 1024 * 1024 - 128 * 1024;
+    document.as_bytes().len() > FULL
+}
+
+fn full(document: &bson::RawDocument) -> Error {
+    let size = document.as_bytes().len();
+    let why = format!("it had {size} bytes, which left no room to run it; they were removed");
+    Error::Malformed { why }
 }
 
 /// A claim about to be made.

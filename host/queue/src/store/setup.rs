@@ -31,11 +31,10 @@ impl Store {
         self.check_version().await?;
         let jobs = self.inner.jobs.name();
         let database = &self.inner.database;
-        let create = doc! { "create": jobs, "validator": validator() };
-        match database.run_command(create).await {
+        match database.run_command(validated("create", jobs)).await {
             Ok(_) => {}
             Err(e) if code(&e) == Some(NAMESPACE_EXISTS) => {
-                let change = doc! { "collMod": jobs, "validator": validator() };
+                let change = validated("collMod", jobs);
                 database.run_command(change).await.map_err(|e| self.setup_failed(e))?;
             }
             Err(e) => return Err(self.setup_failed(e)),
@@ -129,7 +128,7 @@ impl Store {
         let mut command = |command: Document| {
             lines.push(format!("db.runCommand({})", Bson::from(command).into_relaxed_extjson()));
         };
-        command(doc! { "create": self.inner.jobs.name(), "validator": validator() });
+        command(validated("create", self.inner.jobs.name()));
         for (collection, indexes) in self.wanted_indexes() {
             command(doc! { "createIndexes": collection, "indexes": indexes });
         }
@@ -171,11 +170,25 @@ impl Store {
     }
 }
 
+/// `create` or `collMod` with the validator. A document that got in without it can still be
+/// changed, for one: set aside ("moderate").
+fn validated(command: &str, collection: &str) -> Document {
+    doc! { command: collection, "validator": validator(), "validationLevel": "moderate" }
+}
+
+/// The most that payload, headers, saved state and output have together, so that a document of
+/// 16 MiB has room for the error records, a quarter of a mebibyte, and all the rest.
+const CONTENTS: i32 = 15 * 1024 * 1024 + 512 * 1024;
+
 /// What any client has to respect that puts a job by inserting a document.
 fn validator() -> Document {
     let whole = || doc! { "bsonType": ["int", "long"] };
     let states: Vec<&str> = crate::job::State::ALL.iter().map(|state| state.name()).collect();
-    doc! { "$jsonSchema": {
+    let contents = doc! {
+        "payload": "$payload", "headers": "$headers", "saved": "$saved", "output": "$output",
+    };
+    let fits = doc! { "$lte": [{ "$bsonSize": contents }, CONTENTS] };
+    doc! { "$expr": fits, "$jsonSchema": {
         "bsonType": "object",
         "required": ["queue", "state", "priority", "due", "payload"],
         "properties": {
@@ -200,6 +213,8 @@ fn validator() -> Document {
                 "properties": { "first_ms": whole(), "max_ms": whole() },
             },
             "errors": { "bsonType": "array" },
+            "claim": { "bsonType": "object" },
+            "progress": { "bsonType": "object" },
             "unique_key": { "bsonType": "string", "minLength": 1, "maxLength": 200 },
             "created_at": { "bsonType": "date" },
             "finished_at": { "bsonType": "date" },

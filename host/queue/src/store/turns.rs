@@ -30,26 +30,27 @@ const TURN: Duration = Duration::from_millis(500);
 const DOING: &str = "take a turn";
 
 impl Store {
-    /// Takes the turn if nobody has it. `Some` with the place where the claim should go on, if
-    /// it should not look at the head.
-    pub(crate) async fn take_turn(&self, queue: &str, me: Token) -> Result<Option<Option<Place>>> {
+    /// Takes the turn if nobody has it.
+    pub(crate) async fn take_turn(&self, queue: &str, me: Token) -> Result<Option<Turn>> {
         let acquire = transition::acquire(queue, me, TURN);
         let turn = self.acquire(&self.inner.turns, me, &acquire).await;
         let turn = turn.map_err(|e| Error::from_driver(DOING, e))?;
-        Ok(turn.map(|turn| place(&turn)))
+        Ok(turn.map(|turn| read_turn(&turn)))
     }
 
-    /// Gives the turn back with the place where the claim ended; `None` sends the next to the head.
+    /// Gives the turn back. `found`: the place of the last job that was found, and whether the
+    /// head was looked at; `None` leaves the turn as it was.
     pub(crate) async fn give_turn(
         &self,
         queue: &str,
         me: Token,
-        (place, looked_at_head): (Option<Place>, bool),
+        found: Option<(Place, bool)>,
     ) -> Result<()> {
-        let place = place.map(|place| {
-            doc! { "priority": place.priority, "due": place.due, "id": place.id }
+        let found = found.map(|(place, at_head)| {
+            let place = doc! { "priority": place.priority, "due": place.due, "id": place.id };
+            (place, at_head)
         });
-        let give = transition::give_turn(queue, me, (place, looked_at_head));
+        let give = transition::give_turn(queue, me, found);
         self.write(DOING, Target::Turns, &give).await.map(|_| ())
     }
 
@@ -76,16 +77,34 @@ impl Store {
     }
 }
 
-/// The claimers of a queue look at its head once in this time, whoever's turn it is then: what is
-/// found there is often just being marked by one of them.
-const LOOK_AT_HEAD: Duration = Duration::from_secs(1);
+/// What a claimer learns that takes the turn.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    /// Where the claim should go on, if it should not look at the head.
+    pub(crate) place: Option<Place>,
+    /// What the claimer before found is likely still being marked: who looks at the head finds it
+    /// again.
+    pub(crate) being_marked: bool,
+}
+
+/// While they are busy, the claimers of a queue look at its head once in this time, whoever's turn
+/// it is then.
+const LOOK_AT_HEAD: i64 = 1_000;
+/// Marking a batch takes about this long, in milliseconds.
+const MARKING: i64 = 50;
+
+fn read_turn(turn: &Document) -> Turn {
+    let since = |field: &str| {
+        let until = turn.get_datetime("until").ok()?.timestamp_millis();
+        Some(until - to_millis(TURN) - turn.get_datetime(field).ok()?.timestamp_millis())
+    };
+    if since("head").is_none_or(|since| since > LOOK_AT_HEAD) {
+        return Turn::default();
+    }
+    Turn { place: place(turn), being_marked: since("given").is_some_and(|since| since < MARKING) }
+}
 
 fn place(turn: &Document) -> Option<Place> {
-    let taken = turn.get_datetime("until").ok()?.timestamp_millis() - to_millis(TURN);
-    let looked = turn.get_datetime("head").ok()?.timestamp_millis();
-    if taken - looked > to_millis(LOOK_AT_HEAD) {
-        return None;
-    }
     let place = turn.get_document("place").ok()?;
     Some(Place {
         priority: place.get_i32("priority").ok()?,

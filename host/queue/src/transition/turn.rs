@@ -1,4 +1,4 @@
-//! The documents of turns, `{_id: queue, holder, until, place, head}`, and of locks,
+//! The documents of turns, `{_id: queue, holder, until, place, given, head}`, and of locks,
 //! `{_id: name, holder, until, fence}`: something held until a time, by one holder.
 
 use std::time::Duration;
@@ -36,16 +36,16 @@ pub(crate) fn let_go(name: &str, me: Token) -> Transition {
     Transition { filter: held(name, me), change: Change::Update(update), reach: Reach::One }
 }
 
-/// `me` gives the turn to whoever wants it, with the place where the last claim ended.
-pub(crate) fn give_turn(
-    queue: &str,
-    me: Token,
-    (place, looked_at_head): (Option<Document>, bool),
-) -> Transition {
-    let place = place.map_or(Bson::Null, Bson::Document);
-    let mut set = doc! { "place": { "$literal": place }, "until": DateTime::from_millis(0) };
-    if looked_at_head {
-        set.insert("head", "$$NOW");
+/// `me` gives the turn to whoever wants it, with the place of the last job that was found, and
+/// whether the head was looked at for it.
+pub(crate) fn give_turn(queue: &str, me: Token, found: Option<(Document, bool)>) -> Transition {
+    let mut set = doc! { "until": DateTime::from_millis(0) };
+    if let Some((place, at_head)) = found {
+        set.insert("place", doc! { "$literal": place });
+        set.insert("given", "$$NOW");
+        if at_head {
+            set.insert("head", "$$NOW");
+        }
     }
     let change = Change::Update(vec![doc! { "$set": set }]);
     Transition { filter: held(queue, me), change, reach: Reach::One }

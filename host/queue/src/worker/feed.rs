@@ -4,49 +4,147 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use tokio::task::{JoinError, JoinSet};
+
 use super::WorkerEvent;
 use super::shared::{Served, Shared, Waiting, pause};
 use crate::claim::{Batch, Claimer, chance};
+use crate::error::{Error, Result};
 use crate::lease::Hold;
+use crate::store::Due;
 
 /// A batch of more is no faster (docs/performance.md), and the server holds its transaction longer.
 const BATCH: usize = 500;
 
+/// Batches being marked at once: one in the server's hands, one on its way.
+const MARKS: usize = 2;
+
+/// A batch that was to be marked, and how many jobs it has.
+type Marked = (usize, Result<Option<Batch>>);
+
 pub(super) async fn run(shared: Arc<Shared>, index: usize) {
     let Some(served) = shared.served.get(index) else { return };
-    let queue = &served.queue;
-    let mut claimer =
-        Claimer::new(shared.store.clone(), queue.name.clone(), shared.consumer.clone());
-    let mut ahead = Ahead::new(&shared);
-    let mut failures = 0;
+    let queue = served.queue.name.clone();
+    let mut feed = Feed {
+        claimer: Claimer::new(shared.store.clone(), queue, shared.consumer.clone()),
+        ahead: Ahead::new(&shared),
+        marks: JoinSet::new(),
+        marking: 0,
+        failures: 0,
+        served,
+        shared: &shared,
+    };
     while !shared.stop.is_cancelled() {
-        let n = ahead.wanted(&shared, served);
-        if n == 0 {
-            wait(&shared, served, None).await;
-            continue;
+        feed.turn().await;
+    }
+    while let Some(marked) = feed.marks.join_next().await {
+        feed.marked(marked);
+    }
+}
+
+struct Feed<'a> {
+    shared: &'a Shared,
+    served: &'a Served,
+    claimer: Claimer,
+    ahead: Ahead,
+    marks: JoinSet<Marked>,
+    /// Jobs in those.
+    marking: usize,
+    failures: u32,
+}
+
+impl Feed<'_> {
+    async fn turn(&mut self) {
+        let n = self.ahead.wanted(self.shared, self.served, self.marking);
+        let one_at_a_time = self.claimer.may_meet_itself();
+        let most = if one_at_a_time { 1 } else { MARKS };
+        if n == 0 || self.marks.len() >= most {
+            return self.wait(None).await;
         }
-        let idle = shared.unsettled() == 0;
-        match claimer.claim(n, Some(shared.options.lease)).await {
-            Ok(batch) => {
-                failures = 0;
-                shared.no_trouble();
-                say_took_back(&shared, served, &mut claimer);
-                let Some(batch) = batch else {
-                    if idle && drained(&shared, served) {
-                        return;
-                    }
-                    wait(&shared, served, Some(chance(shared.options.poll))).await;
-                    claimer.look_at_head();
-                    continue;
-                };
-                served.drained.store(false, Ordering::Release);
-                fill(&shared, served, batch);
+        let idle = self.shared.unsettled() == 0 && self.marks.is_empty();
+        match self.claimer.find(n).await {
+            Ok(due) => {
+                self.answered();
+                if !due.jobs.is_empty() {
+                    return self.mark(due);
+                }
+                if self.marks.is_empty() && idle && drained(self.shared, self.served) {
+                    return;
+                }
+                self.wait(Some(chance(self.shared.options.poll))).await;
+                self.claimer.look_at_head();
             }
+            Err(error) => self.failed(&error).await,
+        }
+    }
+
+    fn mark(&mut self, due: Due) {
+        let jobs = due.jobs.len();
+        self.marking += jobs;
+        let mark = self.claimer.mark(due, Some(self.shared.options.lease));
+        self.marks.spawn(async move { (jobs, mark.await) });
+    }
+
+    fn marked(&mut self, marked: Result<Marked, JoinError>) -> Option<Duration> {
+        // A task that panicked marked nothing that will be settled: its lease runs out.
+        let (jobs, marked) = marked.unwrap_or((self.marking, Ok(None)));
+        self.marking -= jobs;
+        match marked {
+            Ok(Some(batch)) => {
+                self.answered();
+                self.served.drained.store(false, Ordering::Release);
+                fill(self.shared, self.served, batch);
+                None
+            }
+            Ok(None) => Some(self.claimer.met_others()),
             Err(error) => {
-                shared.trouble(&error);
-                wait(&shared, served, Some(pause(failures))).await;
-                failures += 1;
+                self.shared.trouble(&error);
+                self.failures += 1;
+                Some(pause(self.failures))
             }
+        }
+    }
+
+    /// Until there may be something to do: a mark is made, a slot came free, something is due.
+    async fn wait(&mut self, at_most: Option<Duration>) {
+        let timer = async {
+            match at_most {
+                Some(at_most) => tokio::time::sleep(at_most).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            Some(marked) = self.marks.join_next() => {
+                if let Some(pause) = self.marked(marked) {
+                    tokio::time::sleep(pause).await;
+                }
+            }
+            () = self.shared.stop.cancelled() => {}
+            () = self.served.look.notified() => {}
+            () = timer => {}
+        }
+    }
+
+    fn answered(&mut self) {
+        self.failures = 0;
+        self.shared.no_trouble();
+        for took in self.claimer.took_back.drain(..) {
+            self.shared.say(|| WorkerEvent::TookBack {
+                queue: self.served.queue.name().to_owned(),
+                jobs: took.jobs,
+                consumer: took.consumer,
+            });
+        }
+    }
+
+    async fn failed(&mut self, error: &Error) {
+        self.shared.trouble(error);
+        self.failures += 1;
+        let pause = pause(self.failures);
+        tokio::select! {
+            () = self.shared.stop.cancelled() => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }
@@ -59,18 +157,9 @@ fn fill(shared: &Shared, served: &Served, batch: Batch) {
         queue: served.queue.name().to_owned(),
         jobs: batch.jobs.len(),
     });
-    served.buffer().extend(batch.jobs.into_iter().map(|job| Waiting { job, hold: hold.clone() }));
+    let waiting = |job| Waiting { job, hold: hold.clone() };
+    served.buffer().extend(batch.jobs.into_iter().map(waiting));
     shared.filled.notify_one();
-}
-
-fn say_took_back(shared: &Shared, served: &Served, claimer: &mut Claimer) {
-    for took in claimer.took_back.drain(..) {
-        shared.say(|| WorkerEvent::TookBack {
-            queue: served.queue.name().to_owned(),
-            jobs: took.jobs,
-            consumer: took.consumer,
-        });
-    }
 }
 
 /// Nothing was due while nothing was claimed here: with every queue so, an `until_empty` worker is
@@ -87,20 +176,6 @@ fn drained(shared: &Shared, served: &Served) -> bool {
     all
 }
 
-async fn wait(shared: &Shared, served: &Served, at_most: Option<Duration>) {
-    let timer = async {
-        match at_most {
-            Some(at_most) => tokio::time::sleep(at_most).await,
-            None => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = shared.stop.cancelled() => {}
-        () = served.look.notified() => {}
-        () = timer => {}
-    }
-}
-
 /// How many jobs to claim ahead of free slots: those that will be begun in the next moment, at the
 /// rate of the last one. A buffer that runs dry leaves slots idle while a batch is on its way; jobs
 /// that wait long in it could be running elsewhere.
@@ -111,8 +186,9 @@ struct Ahead {
     measured: Instant,
 }
 
-/// Covers the round trips of a claim, with room for a slow one.
-const MOMENT: Duration = Duration::from_millis(250);
+/// Covers the round trips of a claim, with room for slow ones; no job waits much longer than this
+/// for a slot here.
+const MOMENT: Duration = Duration::from_millis(400);
 /// Less would measure the gaps between two jobs.
 const SAMPLE: Duration = Duration::from_millis(5);
 
@@ -123,10 +199,10 @@ impl Ahead {
 
     /// Free slots and what is claimed ahead, less what waits already. While some wait, a batch is
     /// asked for when half of it would be new, so that claims stay few.
-    fn wanted(&mut self, shared: &Shared, served: &Served) -> usize {
+    fn wanted(&mut self, shared: &Shared, served: &Served, marking: usize) -> usize {
         self.measure(served.begun.load(Ordering::Relaxed));
         let ahead = ((self.rate * MOMENT.as_secs_f64()) as usize).min(self.most);
-        let waiting = served.buffer().len();
+        let waiting = served.buffer().len() + marking;
         let target = shared.slots.available_permits() + ahead;
         let wanted = target.saturating_sub(waiting).min(BATCH);
         if waiting > 0 && wanted * 2 < target.min(BATCH) { 0 } else { wanted }

@@ -92,10 +92,12 @@ impl End {
 /// An output that the database would refuse is the handler's failure, not the host's.
 fn within_limit(outcome: Outcome, limit: usize) -> Outcome {
     let Outcome::Completed(Some(output)) = &outcome else { return outcome };
-    match output.check("output", limit) {
-        Ok(()) => outcome,
-        Err(error) => Outcome::Failed(Failure::of_kind("limit:output", error.to_string()).reject()),
-    }
+    let failure = match output.check("output", limit) {
+        Ok(()) => return outcome,
+        Err(error @ Error::TooLarge { .. }) => Failure::of_kind("limit:output", error.to_string()),
+        Err(error) => Failure::new(error.to_string()).code("bad-output"),
+    };
+    Outcome::Failed(failure.reject())
 }
 
 /// Writes what comes in until every sender is gone.
