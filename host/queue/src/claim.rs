@@ -235,8 +235,7 @@ impl Claimer {
             let token = Token::mint();
             let since = Instant::now();
             let claim = NewClaim { queue: &queue, token, consumer: &consumer, lease };
-            let ids: Vec<_> = due.jobs.iter().map(|job| job.id.to_bson()).collect();
-            if !store.mark(&claim, ids).await? {
+            if !store.mark(&claim, &due.jobs).await? {
                 return Ok(None);
             }
             let at = store.now_if_known().unwrap_or_else(bson::DateTime::now);

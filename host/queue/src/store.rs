@@ -7,8 +7,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bson::{Document, RawDocumentBuf};
-use mongodb::options::{Acknowledgment, CollectionOptions, ReadConcern, WriteConcern};
+use bson::{Document, RawDocumentBuf, doc};
+use mongodb::options::{
+    Acknowledgment, CollectionOptions, DeleteOptions, Hint, ReadConcern, UpdateModifications,
+    UpdateOptions, WriteConcern,
+};
 use mongodb::{Client, Collection, Database};
 
 use crate::error::{Error, Result};
@@ -116,26 +119,28 @@ impl Store {
     ) -> Result<u64> {
         let collection = self.target(target);
         let filter = transition.filter.clone();
-        let answer = match (&transition.change, transition.reach) {
-            (Change::Update(update), Reach::One) => {
-                collection.update_one(filter, update.clone()).await.map(|a| a.matched_count)
-            }
-            (Change::Update(update), Reach::Many) => {
-                collection.update_many(filter, update.clone()).await.map(|a| a.matched_count)
-            }
-            (Change::Upsert(update), _) => collection
-                .update_one(filter, update.clone())
-                .upsert(true)
-                .await
-                .map(|a| a.matched_count.max(u64::from(a.upserted_id.is_some()))),
-            (Change::Delete, Reach::One) => {
-                collection.delete_one(filter).await.map(|a| a.deleted_count)
-            }
-            (Change::Delete, Reach::Many) => {
-                collection.delete_many(filter).await.map(|a| a.deleted_count)
+        let by_id = filter.contains_key("_id").then(|| Hint::Keys(doc! { "_id": 1 }));
+        let (update, upsert) = match &transition.change {
+            Change::Operators(update) => (UpdateModifications::Document(update.clone()), false),
+            Change::Update(update) => (UpdateModifications::Pipeline(update.clone()), false),
+            Change::Upsert(update) => (UpdateModifications::Pipeline(update.clone()), true),
+            Change::Delete => {
+                let options = DeleteOptions::builder().hint(by_id).build();
+                let answer = match transition.reach {
+                    Reach::One => collection.delete_one(filter).with_options(options).await,
+                    Reach::Many => collection.delete_many(filter).with_options(options).await,
+                };
+                let answer = answer.map_err(|e| Error::from_write(doing, e))?;
+                return Ok(answer.deleted_count);
             }
         };
-        answer.map_err(|e| Error::from_write(doing, e))
+        let options = UpdateOptions::builder().hint(by_id).upsert(upsert).build();
+        let answer = match transition.reach {
+            Reach::One => collection.update_one(filter, update).with_options(options).await,
+            Reach::Many => collection.update_many(filter, update).with_options(options).await,
+        };
+        let answer = answer.map_err(|e| Error::from_write(doing, e))?;
+        Ok(answer.matched_count.max(u64::from(answer.upserted_id.is_some())))
     }
 
     fn target(&self, target: Target) -> Collection<Document> {

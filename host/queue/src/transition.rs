@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use bson::{Bson, Document, doc};
+use bson::{Bson, DateTime, Document, doc};
 
 use crate::defaults::Defaults;
 use crate::job::{Event, JobId, Progress, State, Token, to_millis};
@@ -36,6 +36,8 @@ pub(crate) struct Transition {
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Change {
+    /// Update operators.
+    Operators(Document),
     /// An aggregation pipeline, so that `$$NOW` and the document's own fields can be used.
     Update(Vec<Document>),
     /// The same, and insert where nothing matches.
@@ -63,19 +65,29 @@ impl Held<'_> {
     }
 }
 
-/// Those of `ids` that are still ready and due become running under `token`.
-pub(crate) fn claim(queue: &str, ids: Vec<Bson>, token: Token, consumer: &str) -> Transition {
-    let claims = doc! { "$add": [{ "$ifNull": ["$claims", 0_i64] }, 1_i64] };
-    let claim = doc! {
-        "token": token.to_bson(), "consumer": { "$literal": consumer }, "at": "$$NOW",
-    };
+/// Those of `ids` that are still ready and due become running under `token`. `found_due`: the latest
+/// due time among them when they were found; a job that was claimed and put off meanwhile is due
+/// later than that.
+pub(crate) fn claim(
+    queue: &str,
+    (ids, found_due): (Vec<Bson>, DateTime),
+    token: Token,
+    consumer: &str,
+) -> Transition {
     let filter = doc! {
         "_id": { "$in": ids }, "queue": queue, "state": State::Ready.name(),
-        "$expr": { "$lte": ["$due", "$$NOW"] },
+        "due": { "$lte": found_due },
     };
-    let state = name_after(State::Ready, Event::Claim);
-    let update = vec![doc! { "$set": { "state": state, "claim": claim, "claims": claims } }];
-    Transition { filter, change: Change::Update(update), reach: Reach::Many }
+    // Operators, no pipeline: half the server's work, for the write that is made most.
+    let update = doc! {
+        "$set": {
+            "state": name_after(State::Ready, Event::Claim),
+            "claim.token": token.to_bson(), "claim.consumer": consumer,
+        },
+        "$currentDate": { "claim.at": true },
+        "$inc": { "claims": 1_i64 },
+    };
+    Transition { filter, change: Change::Operators(update), reach: Reach::Many }
 }
 
 /// Those of `ids` that `token` still holds are done and removed.

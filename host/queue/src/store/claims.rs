@@ -131,10 +131,12 @@ impl Store {
 
     /// Makes a lease and marks the jobs, all of them, in one transaction. False when others were
     /// quicker for some of them, or in the way: then nothing was written.
-    pub(crate) async fn mark(&self, claim: &NewClaim<'_>, ids: Vec<Bson>) -> Result<bool> {
+    pub(crate) async fn mark(&self, claim: &NewClaim<'_>, jobs: &[Job]) -> Result<bool> {
         let NewClaim { queue, token, consumer, lease } = *claim;
+        let ids: Vec<Bson> = jobs.iter().map(|job| job.id.to_bson()).collect();
+        let found_due = jobs.iter().map(|job| job.due).max().unwrap_or(DateTime::MIN);
         let open = transition::open_lease(queue, token, (consumer, ids.clone()), lease);
-        let mark = transition::claim(queue, ids.clone(), token, consumer);
+        let mark = transition::claim(queue, (ids.clone(), found_due), token, consumer);
         let wanted = ids.len() as u64;
         let steps = [
             Step::new(Target::Leases, open).expect(1),

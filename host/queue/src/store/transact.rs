@@ -178,28 +178,40 @@ impl Store {
         let mut statements = Vec::with_capacity(step.writes.len());
         let mut verb = ("update", "updates");
         for write in &step.writes {
-            let filter = write.filter.clone();
+            let (filter, hint) = (write.filter.clone(), hint(&write.filter));
             let many = write.reach == Reach::Many;
-            match &write.change {
+            statements.push(match &write.change {
                 Change::Update(u) if step.returning => {
                     return doc! {
                         "findAndModify": name, "query": filter, "update": u.clone(), "new": true,
-                        "fields": { "state": 1 },
+                        "fields": { "state": 1 }, "hint": hint,
                     };
                 }
+                Change::Operators(u) => {
+                    doc! { "q": filter, "u": u.clone(), "multi": many, "hint": hint }
+                }
                 Change::Update(u) => {
-                    statements.push(doc! { "q": filter, "u": u.clone(), "multi": many });
+                    doc! { "q": filter, "u": u.clone(), "multi": many, "hint": hint }
                 }
                 Change::Upsert(u) => {
-                    statements.push(doc! { "q": filter, "u": u.clone(), "upsert": true });
+                    doc! { "q": filter, "u": u.clone(), "upsert": true, "hint": hint }
                 }
                 Change::Delete => {
                     verb = ("delete", "deletes");
-                    statements.push(doc! { "q": filter, "limit": i32::from(!many) });
+                    doc! { "q": filter, "limit": i32::from(!many), "hint": hint }
                 }
-            }
+            });
         }
         doc! { verb.0: name, verb.1: statements }
+    }
+}
+
+/// What names its documents finds them by that: without a hint the server tries other indexes too.
+pub(super) fn hint(filter: &Document) -> Document {
+    if filter.contains_key("_id") {
+        doc! { "_id": 1 }
+    } else {
+        Document::new()
     }
 }
 

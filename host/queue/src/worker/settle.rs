@@ -22,6 +22,9 @@ pub(super) const WAITING: usize = 1_024;
 const BATCH: usize = 500;
 /// A command may have 16 MiB; outputs and error records count.
 const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// How long a batch gathers while other jobs run: nobody waits for it, and a transaction of a few
+/// costs the server as much as one of many.
+const MOMENT: Duration = Duration::from_millis(10);
 /// Batches being written at once: one in flight, one on its way.
 const WRITERS: usize = 2;
 
@@ -106,15 +109,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut ends: mpsc::Receiver<End>) {
     let writing = TaskTracker::new();
     while let Some(first) = ends.recv().await {
         let Ok(writer) = writers.clone().acquire_owned().await else { break };
-        let mut bytes = first.bytes();
-        let mut batch = vec![first];
-        while batch.len() < BATCH
-            && bytes < BATCH_BYTES
-            && let Ok(end) = ends.try_recv()
-        {
-            bytes += end.bytes();
-            batch.push(end);
-        }
+        let batch = gather(&shared, first, &mut ends).await;
         let shared = shared.clone();
         writing.spawn(async move {
             write(&shared, batch).await;
@@ -123,6 +118,19 @@ pub(super) async fn run(shared: Arc<Shared>, mut ends: mpsc::Receiver<End>) {
     }
     writing.close();
     writing.wait().await;
+}
+
+/// What comes within a moment, as long as more is to come: alone, an end is written at once.
+async fn gather(shared: &Shared, first: End, ends: &mut mpsc::Receiver<End>) -> Vec<End> {
+    let until = tokio::time::Instant::now() + MOMENT;
+    let mut bytes = first.bytes();
+    let mut batch = vec![first];
+    while batch.len() < BATCH && bytes < BATCH_BYTES && batch.len() < shared.unsettled() {
+        let Ok(Some(end)) = tokio::time::timeout_at(until, ends.recv()).await else { break };
+        bytes += end.bytes();
+        batch.push(end);
+    }
+    batch
 }
 
 /// Writes the batch, whatever it takes, as long as its leases last.
