@@ -57,6 +57,9 @@ const HEAD_AT_LEAST: Duration = Duration::from_secs(30);
 const BUSY: usize = 100;
 /// After a conflict claimers take turns for this long.
 const TURNS_FOR: Duration = Duration::from_secs(10);
+/// How often a claimer asks for the turn in the end: each asking costs the server as much as a few
+/// jobs, and what was claimed ahead lasts for longer.
+const TURN_POLL: Duration = Duration::from_millis(40);
 /// How often a claimer looks for expired leases: nobody notices that a lease of half a minute was
 /// taken back two seconds later, and an idle worker sends fewer commands.
 const TAKE_BACK_EVERY: Duration = Duration::from_secs(2);
@@ -190,7 +193,7 @@ impl Claimer {
     }
 
     async fn find_in_turn(&mut self, n: usize) -> Result<Due> {
-        let started = Instant::now();
+        let (started, mut wait) = (Instant::now(), Duration::from_millis(5));
         // A turn lasts half a second at the most: after two, something is wrong with it.
         while started.elapsed() < Duration::from_secs(2) {
             if let Some(turn) = self.store.take_turn(&self.queue, self.me).await?
@@ -198,7 +201,8 @@ impl Claimer {
             {
                 return Ok(due);
             }
-            tokio::time::sleep(chance(Duration::from_millis(10))).await;
+            tokio::time::sleep(chance(wait)).await;
+            wait = (wait * 2).min(TURN_POLL);
         }
         self.find_at_head(n).await
     }
@@ -207,21 +211,22 @@ impl Claimer {
     /// that.
     async fn use_turn(&mut self, turn: Turn, n: usize) -> Result<Option<Due>> {
         let mut found = Due { jobs: Vec::new(), full: false };
-        if let Some(place) = &turn.place {
+        if let Some(place) = &turn.place
+            && !turn.head_is_due
+        {
             found = self.store.find_due(&self.queue, Some(place), (n, 0)).await?;
         }
-        let at_head = found.jobs.is_empty() && !turn.being_marked;
+        let at_head = found.jobs.is_empty() && (turn.head_is_due || !turn.being_marked);
         if at_head {
             found = self.find_at_head(n).await?;
         }
-        let end = found.jobs.last().map(|last| (place_of(last), at_head));
-        let too_early = end.is_none() && !at_head;
+        let too_early = found.jobs.is_empty() && !at_head;
+        let end = found.jobs.last().map(place_of).map(|end| (further(turn.place, end), at_head));
         self.store.give_turn(&self.queue, self.me, end).await?;
         Ok((!too_early).then_some(found))
     }
 
-    /// Makes what was found ours, all of it. `None` when others were quicker for some of it, or in
-    /// the way.
+    /// Makes what was found ours. `None` when others were quicker for all of it, or in the way.
     pub(crate) fn mark(
         &self,
         due: Due,
@@ -235,7 +240,8 @@ impl Claimer {
             let token = Token::mint();
             let since = Instant::now();
             let claim = NewClaim { queue: &queue, token, consumer: &consumer, lease };
-            if !store.mark(&claim, &due.jobs).await? {
+            let jobs = store.mark(&claim, due.jobs).await?;
+            if jobs.is_empty() {
                 return Ok(None);
             }
             let at = store.now_if_known().unwrap_or_else(bson::DateTime::now);
@@ -245,7 +251,7 @@ impl Claimer {
                 job.claim = Some(Claim { token, consumer: consumer.to_string(), at });
                 job
             };
-            let jobs = due.jobs.into_iter().map(claimed).collect();
+            let jobs = jobs.into_iter().map(claimed).collect();
             Ok(Some(Batch { token, jobs, lease, since }))
         }
     }
@@ -254,6 +260,15 @@ impl Claimer {
 /// Where the next claim goes on: where this one ended, unless it was the end of the queue.
 fn place_after(due: &Due) -> Option<Place> {
     due.jobs.last().filter(|_| due.full).map(place_of)
+}
+
+/// What is found at the head before the place of the last claim is a straggler, or being marked:
+/// then the claims go on where they were. A higher priority is claimed first.
+fn further(last: Option<Place>, end: Place) -> Place {
+    match last {
+        Some(last) if last.priority == end.priority && last.due > end.due => last,
+        _ => end,
+    }
 }
 
 fn place_of(job: &Job) -> Place {

@@ -1,5 +1,6 @@
 //! Finding what is due, marking it, and taking back what a lost consumer held.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bson::{Bson, DateTime, Document, doc};
@@ -10,7 +11,7 @@ use super::transact::{Aborted, Safety, Step, Target};
 use super::turns::Place;
 use super::{CLAIM_INDEX, Store};
 use crate::error::{Error, Result};
-use crate::job::{Job, Token};
+use crate::job::{Job, JobId, Token};
 use crate::transition;
 
 /// What a claim would take, in the order of the queue.
@@ -129,44 +130,44 @@ impl Store {
         self.write("set aside an unreadable job", Target::Jobs, &condemn).await
     }
 
-    /// Makes a lease and marks the jobs, all of them, in one transaction. False when others were
-    /// quicker for some of them, or in the way: then nothing was written.
-    pub(crate) async fn mark(&self, claim: &NewClaim<'_>, jobs: &[Job]) -> Result<bool> {
+    /// Makes a lease and marks the jobs, in one transaction. Answers those that became ours: none
+    /// when others were quicker for all of them, or in the way.
+    pub(crate) async fn mark(&self, claim: &NewClaim<'_>, mut jobs: Vec<Job>) -> Result<Vec<Job>> {
         let NewClaim { queue, token, consumer, lease } = *claim;
         let ids: Vec<Bson> = jobs.iter().map(|job| job.id.to_bson()).collect();
         let found_due = jobs.iter().map(|job| job.due).max().unwrap_or(DateTime::MIN);
         let open = transition::open_lease(queue, token, (consumer, ids.clone()), lease);
         let mark = transition::claim(queue, (ids.clone(), found_due), token, consumer);
-        let wanted = ids.len() as u64;
         let steps = [
-            Step::new(Target::Leases, open).expect(1),
-            Step::new(Target::Jobs, mark).expect(wanted),
+            Step::new(Target::Leases, open).expect(1..=1),
+            Step::new(Target::Jobs, mark).expect(1..=u64::MAX),
         ];
         match self.transact(CLAIMING, Safety::Primary, &steps).await {
-            Ok(_) => Ok(true),
-            Err(Aborted::Unmet | Aborted::Failed(Error::Contended { .. })) => Ok(false),
-            // An unknown commit is asked about, not guessed.
-            Err(Aborted::Failed(Error::MayHaveHappened { .. })) => {
-                Ok(!self.held_by(queue, token, ids).await?.is_empty())
+            Ok(answers) if answers.last().is_some_and(|mark| mark.n == ids.len() as u64) => {
+                Ok(jobs)
             }
+            // Some of them, or an unknown commit, which is asked about, not guessed.
+            Ok(_) | Err(Aborted::Failed(Error::MayHaveHappened { .. })) => {
+                let held = self.held_by(queue, token, ids).await?;
+                jobs.retain(|job| held.contains(&job.id));
+                Ok(jobs)
+            }
+            Err(Aborted::Unmet | Aborted::Failed(Error::Contended { .. })) => Ok(Vec::new()),
             Err(Aborted::Failed(error)) => Err(error),
         }
     }
 
     /// Those of `ids` that `token` holds now.
-    pub(crate) async fn held_by(
-        &self,
-        queue: &str,
-        token: Token,
-        ids: Vec<Bson>,
-    ) -> Result<Vec<Bson>> {
+    async fn held_by(&self, queue: &str, token: Token, ids: Vec<Bson>) -> Result<HashSet<JobId>> {
+        let failed = |e| Error::from_driver(CLAIMING, e);
         let filter = doc! { "_id": { "$in": ids }, "queue": queue, "claim.token": token.to_bson() };
-        let jobs = self.inner.jobs.clone_with_type::<Document>();
-        let found = jobs.find(filter).projection(doc! { "_id": 1 }).await;
-        let found = found.map_err(|e| Error::from_driver(CLAIMING, e))?;
-        let found: Vec<Document> =
-            found.try_collect().await.map_err(|e| Error::from_driver(CLAIMING, e))?;
-        Ok(found.into_iter().filter_map(|mut job| job.remove("_id")).collect())
+        let find = self.inner.jobs.find(filter).projection(doc! { "_id": 1 });
+        let mut found = find.await.map_err(failed)?;
+        let mut held = HashSet::new();
+        while found.advance().await.map_err(failed)? {
+            held.extend(crate::job::read_id(found.current()));
+        }
+        Ok(held)
     }
 
     /// The leases of the queue that have run out, the oldest first, at most `n`.
@@ -184,7 +185,8 @@ impl Store {
     pub(crate) async fn take_back(&self, queue: &str, lease: &ExpiredLease) -> Result<u64> {
         let ids = lease.jobs.clone();
         let steps = [
-            Step::new(Target::Leases, transition::take_back_lease(queue, lease.token)).expect(1),
+            Step::new(Target::Leases, transition::take_back_lease(queue, lease.token))
+                .expect(1..=1),
             Step::new(Target::Jobs, transition::expire(queue, lease.token, ids, &lease.consumer)),
         ];
         match self.transact(TAKING_BACK, Safety::Majority, &steps).await {

@@ -108,7 +108,7 @@ impl Store {
         let lost = || Error::LeaseLost { id: id.clone() };
         let write = settlement.transition();
         let returning = matches!(write.change, Change::Update(_));
-        let mut write = Step::new(Target::Jobs, write).expect(1);
+        let mut write = Step::new(Target::Jobs, write).expect(1..=1);
         if returning {
             write = write.returning();
         }
@@ -235,9 +235,9 @@ fn steps(settlements: &[&Settlement], emptied: &[(Arc<str>, Token)]) -> Vec<Step
     );
     let leases = emptied.iter().map(|(queue, token)| transition::close_lease(queue, *token));
     [
-        (Target::Jobs, removals.collect::<Vec<_>>(), Some(removed)),
-        (Target::Jobs, updates, Some(updated)),
-        (Target::Leases, leases.collect(), None),
+        (Target::Jobs, removals.collect::<Vec<_>>(), removed..=removed),
+        (Target::Jobs, updates, updated..=updated),
+        (Target::Leases, leases.collect(), 0..=u64::MAX),
     ]
     .into_iter()
     .filter(|(_, writes, _)| !writes.is_empty())

@@ -4,6 +4,7 @@
 //! start, with jitter and a bound; at a commit whose result is unknown, the commit alone, which
 //! the server answers the same way twice.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use bson::{Bson, Document, doc};
@@ -28,19 +29,19 @@ pub(crate) enum Target {
 pub(crate) struct Step {
     pub(crate) target: Target,
     pub(crate) writes: Vec<Transition>,
-    /// How many documents have to match in all; `None` where any number is right.
-    pub(crate) expect: Option<u64>,
+    /// How many documents have to match in all.
+    pub(crate) expect: RangeInclusive<u64>,
     /// Answer the state of the one job after the write.
     pub(crate) returning: bool,
 }
 
 impl Step {
     pub(crate) fn new(target: Target, write: Transition) -> Self {
-        Self { target, writes: vec![write], expect: None, returning: false }
+        Self { target, writes: vec![write], expect: 0..=u64::MAX, returning: false }
     }
 
-    pub(crate) fn expect(mut self, n: u64) -> Self {
-        self.expect = Some(n);
+    pub(crate) fn expect(mut self, n: RangeInclusive<u64>) -> Self {
+        self.expect = n;
         self
     }
 
@@ -65,6 +66,17 @@ pub(crate) enum Safety {
     Primary,
     /// A majority's journals: for settlements.
     Majority,
+}
+
+impl Safety {
+    /// How often a transaction is tried that meets others. A claim isn't repeated: those others
+    /// have its jobs. For a settlement a conflict comes at once and is over as soon.
+    fn tries(self) -> u32 {
+        match self {
+            Self::Primary => 1,
+            Self::Majority => 8,
+        }
+    }
 }
 
 impl From<Safety> for WriteConcern {
@@ -92,9 +104,6 @@ impl From<Error> for Aborted {
     }
 }
 
-/// A conflict comes at once and is over as soon: a few tries, then the caller looks again.
-const TRIES: u32 = 8;
-
 impl Store {
     /// Runs the steps as one transaction; answers for each how many documents matched.
     pub(crate) async fn transact(
@@ -106,19 +115,20 @@ impl Store {
         let started = Instant::now();
         let failed = |e| Aborted::Failed(Error::from_driver(doing, e));
         let mut session = self.inner.client.start_session().await.map_err(failed)?;
-        for attempt in 0..TRIES {
+        let tries = safety.tries();
+        for attempt in 0..tries {
             match self.transact_once(doing, (&mut session, safety), steps).await {
                 Err(Try::Again) => {}
                 Err(Try::Unmet) => return Err(Aborted::Unmet),
                 Err(Try::Failed(error)) => return Err(Aborted::Failed(error)),
                 Ok(answers) => return Ok(answers),
             }
-            if started.elapsed() > PATIENCE {
+            if started.elapsed() > PATIENCE || attempt + 1 == tries {
                 break;
             }
             tokio::time::sleep(jitter(attempt)).await;
         }
-        Err(Error::Contended { doing, tries: TRIES, spent: started.elapsed() }.into())
+        Err(Error::Contended { doing, tries, spent: started.elapsed() }.into())
     }
 
     async fn transact_once(
@@ -142,7 +152,7 @@ impl Store {
                     return Err(Try::sort(doing, error));
                 }
             };
-            if step.expect.is_some_and(|expected| answer.n != expected) {
+            if !step.expect.contains(&answer.n) {
                 let _ = session.abort_transaction().await;
                 return Err(Try::Unmet);
             }

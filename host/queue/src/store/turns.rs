@@ -78,10 +78,12 @@ impl Store {
 }
 
 /// What a claimer learns that takes the turn.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Turn {
-    /// Where the claim should go on, if it should not look at the head.
+    /// Where the last claim ended.
     pub(crate) place: Option<Place>,
+    /// Nobody has looked at the head for a while.
+    pub(crate) head_is_due: bool,
     /// What the claimer before found is likely still being marked: who looks at the head finds it
     /// again.
     pub(crate) being_marked: bool,
@@ -90,18 +92,19 @@ pub(crate) struct Turn {
 /// While they are busy, the claimers of a queue look at its head once in this time, whoever's turn
 /// it is then.
 const LOOK_AT_HEAD: i64 = 1_000;
-/// Marking a batch takes about this long, in milliseconds.
-const MARKING: i64 = 50;
+/// Marking a batch takes no longer than this on a busy server, in milliseconds.
+const MARKING: i64 = 100;
 
 fn read_turn(turn: &Document) -> Turn {
     let since = |field: &str| {
         let until = turn.get_datetime("until").ok()?.timestamp_millis();
         Some(until - to_millis(TURN) - turn.get_datetime(field).ok()?.timestamp_millis())
     };
-    if since("head").is_none_or(|since| since > LOOK_AT_HEAD) {
-        return Turn::default();
+    Turn {
+        place: place(turn),
+        head_is_due: since("head").is_none_or(|since| since > LOOK_AT_HEAD),
+        being_marked: since("given").is_some_and(|since| since < MARKING),
     }
-    Turn { place: place(turn), being_marked: since("given").is_some_and(|since| since < MARKING) }
 }
 
 fn place(turn: &Document) -> Option<Place> {

@@ -16,8 +16,11 @@ use crate::outcome::Outcome;
 pub(super) async fn run(shared: Arc<Shared>, feeds: TaskTracker, ends: mpsc::Sender<End>) {
     let running = TaskTracker::new();
     let mut turn = 0;
-    while let Some(slot) = free_slot(&shared).await {
-        let Some((index, waiting)) = next(&shared, &mut turn).await else { break };
+    // Only a job takes a slot: the feeds claim as many jobs as there are free ones.
+    while some_wait(&shared).await
+        && let Some(slot) = free_slot(&shared).await
+    {
+        let Some((index, waiting)) = next(&shared, &mut turn) else { continue };
         let (shared, ends) = (shared.clone(), ends.clone());
         running.spawn(async move {
             let end = once::run(&shared, index, waiting).await;
@@ -44,26 +47,31 @@ async fn free_slot(shared: &Shared) -> Option<tokio::sync::OwnedSemaphorePermit>
     }
 }
 
-/// The next job, from the queue after the one that was served last; waits for one.
-async fn next(shared: &Shared, turn: &mut usize) -> Option<(usize, Waiting)> {
+/// Waits until a buffer has jobs; false when the worker stops before.
+async fn some_wait(shared: &Shared) -> bool {
     loop {
         let filled = shared.filled.notified();
-        let queues = shared.served.len();
-        for index in (0..queues).map(|i| (*turn + i) % queues) {
-            let Some(served) = shared.served.get(index) else { continue };
-            let mut buffer = served.buffer();
-            if let Some(waiting) = buffer.pop_front() {
-                drop(buffer);
-                served.begun.fetch_add(1, Ordering::Relaxed);
-                *turn = index + 1;
-                return Some((index, waiting));
-            }
+        if shared.served.iter().any(|served| !served.buffer().is_empty()) {
+            return true;
         }
         tokio::select! {
-            () = shared.stop.cancelled() => return None,
+            () = shared.stop.cancelled() => return false,
             () = filled => {}
         }
     }
+}
+
+/// The next job, from the queue after the one that was served last.
+fn next(shared: &Shared, turn: &mut usize) -> Option<(usize, Waiting)> {
+    let queues = shared.served.len();
+    let from = *turn;
+    (from..from + queues).map(|i| i % queues).find_map(|index| {
+        let served = shared.served.get(index)?;
+        let waiting = served.buffer().pop_front()?;
+        served.begun.fetch_add(1, Ordering::Relaxed);
+        *turn = index + 1;
+        Some((index, waiting))
+    })
 }
 
 /// What never started goes back to its place, uncounted.

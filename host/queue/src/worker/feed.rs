@@ -61,14 +61,14 @@ impl Feed<'_> {
         if n == 0 || self.marks.len() >= most {
             return self.wait(None).await;
         }
-        let idle = self.shared.unsettled() == 0 && self.marks.is_empty();
+        let quiet = self.shared.quiet().filter(|_| self.marks.is_empty());
         match self.claimer.find(n).await {
             Ok(due) => {
                 self.answered();
                 if !due.jobs.is_empty() {
                     return self.mark(due);
                 }
-                if self.marks.is_empty() && idle && drained(self.shared, self.served) {
+                if quiet.is_some_and(|claims| drained(self.shared, self.served, claims)) {
                     return;
                 }
                 self.wait(Some(chance(self.shared.options.poll))).await;
@@ -92,7 +92,6 @@ impl Feed<'_> {
         match marked {
             Ok(Some(batch)) => {
                 self.answered();
-                self.served.drained.store(false, Ordering::Release);
                 fill(self.shared, self.served, batch);
                 None
             }
@@ -162,14 +161,16 @@ fn fill(shared: &Shared, served: &Served, batch: Batch) {
     shared.filled.notify_one();
 }
 
-/// Nothing was due while nothing was claimed here: with every queue so, an `until_empty` worker is
-/// done.
-fn drained(shared: &Shared, served: &Served) -> bool {
-    if !shared.options.until_empty || shared.unsettled() > 0 {
+/// Nothing was due when the worker had nothing to do, after so many claims. With every queue so,
+/// after the same ones, an `until_empty` worker is done: what it did since a queue was found empty
+/// may have put jobs there.
+fn drained(shared: &Shared, served: &Served, claims: u64) -> bool {
+    if !shared.options.until_empty {
         return false;
     }
-    served.drained.store(true, Ordering::Release);
-    let all = shared.served.iter().all(|served| served.drained.load(Ordering::Acquire));
+    served.set_drained(claims);
+    let same = shared.quiet() == Some(claims);
+    let all = same && shared.served.iter().all(|served| served.drained() == Some(claims));
     if all {
         shared.stop.cancel();
     }

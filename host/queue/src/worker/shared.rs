@@ -1,7 +1,7 @@
 //! What the parts of a worker share.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,8 @@ pub(super) struct Shared {
     pub(super) holds: Mutex<Vec<Weak<Hold>>>,
     /// Jobs claimed and not settled.
     unsettled: AtomicUsize,
+    /// Batches claimed so far, from whatever queue.
+    claims: AtomicU64,
     events: broadcast::Sender<WorkerEvent>,
     summary: Mutex<Summary>,
     trouble: Mutex<Option<Instant>>,
@@ -48,7 +50,7 @@ pub(super) struct Served {
     /// Told when the feed should look again.
     pub(super) look: Notify,
     /// Found empty, with nothing claimed anywhere in this worker.
-    pub(super) drained: AtomicBool,
+    drained: Mutex<Option<u64>>,
 }
 
 /// A claimed job that waits for a slot.
@@ -65,8 +67,17 @@ impl Served {
             buffer: Mutex::default(),
             begun: AtomicU64::new(0),
             look: Notify::new(),
-            drained: AtomicBool::new(false),
+            drained: Mutex::default(),
         }
+    }
+
+    /// Found empty after so many claims of the worker.
+    pub(super) fn set_drained(&self, claims: u64) {
+        *lock(&self.drained) = Some(claims);
+    }
+
+    pub(super) fn drained(&self) -> Option<u64> {
+        *lock(&self.drained)
     }
 
     pub(super) fn buffer(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
@@ -92,6 +103,7 @@ impl Shared {
             filled: Notify::new(),
             holds: Mutex::default(),
             unsettled: AtomicUsize::new(0),
+            claims: AtomicU64::new(0),
             events,
             summary: Mutex::default(),
             trouble: Mutex::default(),
@@ -127,7 +139,15 @@ impl Shared {
     }
 
     pub(super) fn claimed(&self, jobs: usize) {
+        self.claims.fetch_add(1, Ordering::AcqRel);
         self.unsettled.fetch_add(jobs, Ordering::AcqRel);
+    }
+
+    /// How many batches have been claimed; `None` while some of their jobs aren't settled, and may
+    /// put others.
+    pub(super) fn quiet(&self) -> Option<u64> {
+        let claims = self.claims.load(Ordering::Acquire);
+        (self.unsettled() == 0).then_some(claims)
     }
 
     /// So many claims are over. With the last one, who waits for the queue to be empty looks.
