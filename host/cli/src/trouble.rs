@@ -134,19 +134,12 @@ fn sentence(error: &mongoqueue::Error) -> String {
         E::TooLarge { limit, .. } if *limit < LARGEST => {
             format!("{error}\nA larger --payload-limit lets it through, up to 15MiB.")
         }
-        E::Unreachable { source, .. } => format!(
-            "the database can't be reached: {}\n\
-             Is the server up, and does --uri or MONGODB_URI name it?",
-            driver::words(source)
-        ),
-        E::MayHaveHappened { doing, source } => format!(
-            "may have happened: no answer while trying to {doing}: {}\n\
-             Look with `mongoqueue get` or `mongoqueue list` before you repeat it.",
-            driver::words(source)
-        ),
-        E::Database { doing, source } => {
-            format!("the database failed to {doing}: {}", driver::words(source))
+        E::Unreachable { .. } => {
+            format!("{error}\nIs the server up, and does --uri or MONGODB_URI name it?")
         }
+        E::MayHaveHappened { .. } => format!(
+            "{error}\nLook with `mongoqueue get` or `mongoqueue list` before you repeat it."
+        ),
         _ => error.to_string(),
     }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::job::JobId;
 
+mod driver;
+
 /// What a call of this library answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -94,7 +96,7 @@ pub enum Error {
     },
 
     /// No server answered.
-    #[error("database unreachable while trying to {doing}: {source}")]
+    #[error("the database can't be reached to {doing}: {}", driver::words(source))]
     Unreachable {
         /// What was tried.
         doing: &'static str,
@@ -106,7 +108,7 @@ pub enum Error {
     ///
     /// A put with an id of the caller's own can be repeated safely; what became of a settlement
     /// shows when the job is read again.
-    #[error("may have happened: no answer while trying to {doing}: {source}")]
+    #[error("may have happened: no answer while trying to {doing}: {}", driver::words(source))]
     MayHaveHappened {
         /// What was tried.
         doing: &'static str,
@@ -128,7 +130,7 @@ pub enum Error {
     },
 
     /// The server answered with an error that has no variant of its own.
-    #[error("the database failed to {doing}: {source}")]
+    #[error("the database failed to {doing}: {}", driver::words(source))]
     Database {
         /// What was tried.
         doing: &'static str,

@@ -57,7 +57,7 @@ impl Payload {
         }
         let value: serde_json::Value =
             serde_json::from_slice(&data).map_err(|e| Error::invalid("payload", e.to_string()))?;
-        Bson::try_from(value).map_err(|e| unfit(&e))?.into_payload()
+        value.into_payload()
     }
 
     /// The media type and the bytes as guests and programs see them.
@@ -194,6 +194,7 @@ impl IntoPayload for RawDocumentBuf {
 
 impl IntoPayload for serde_json::Value {
     fn into_payload(self) -> Result<Payload> {
+        check_integers(&self)?;
         Bson::try_from(self).map_err(|e| unfit(&e))?.into_payload()
     }
 }
@@ -208,6 +209,21 @@ fn to_json(value: RawBson) -> serde_json::Value {
         Ok(value) => value.into_relaxed_extjson(),
         // Only a document that some client wrote with broken BSON inside.
         Err(_) => serde_json::Value::Null,
+    }
+}
+
+/// BSON's integers are signed: a larger one would silently become a rounded double. JSON text is
+/// parsed with a bound on its depth, so this recursion has one.
+fn check_integers(value: &serde_json::Value) -> Result<()> {
+    use serde_json::Value;
+    match value {
+        Value::Number(n) if n.as_u64().is_some_and(|n| n > i64::MAX.unsigned_abs()) => {
+            let why = format!("{n} is above {}, the largest integer; put it as a string", i64::MAX);
+            Err(Error::invalid("payload", why))
+        }
+        Value::Array(items) => items.iter().try_for_each(check_integers),
+        Value::Object(fields) => fields.values().try_for_each(check_integers),
+        _ => Ok(()),
     }
 }
 

@@ -140,6 +140,10 @@ enum Do {
     PutMany { queue: String, count: u64 },
     /// Puts a job that calls JSON what is none.
     PutBadJson { queue: String },
+    /// Looks at a job of this queue by its id; outputs where it stands.
+    Get { queue: String, id: String },
+    /// Cancels one; outputs where it stands then.
+    Cancel { queue: String, id: String },
 
     // Sights.
     /// Outputs its arguments, environment, standard input, clocks and some random bytes.
@@ -203,6 +207,8 @@ fn misbehave(job: Job<Do>) -> Result<Payload> {
         Do::PutStorm { queue, count } => queues::storm(queue, *count),
         Do::PutMany { queue, count } => queues::many(queue, *count),
         Do::PutBadJson { queue } => queues::put(queue, payloads::bad_json()),
+        Do::Get { queue, id } => queues::get(queue, id),
+        Do::Cancel { queue, id } => queues::cancel(queue, id),
 
         Do::Look {} => payloads::json(&sights::look()),
     }

@@ -11,7 +11,14 @@ use crate::payloads;
 /// How often a cooperative handler asks whether it is to stop.
 const OFTEN: Duration = Duration::from_millis(10);
 
+/// Whoever wants to disturb the guest waits for this line.
+fn begin() -> Instant {
+    log::debug("begun");
+    Instant::now()
+}
+
 pub(crate) fn forever() -> ! {
+    begin();
     let mut turns: u64 = 0;
     loop {
         turns = black_box(turns.wrapping_add(1));
@@ -20,7 +27,7 @@ pub(crate) fn forever() -> ! {
 
 pub(crate) fn busy(ms: u64) -> Result<Payload> {
     let end = Duration::from_millis(ms);
-    let begin = Instant::now();
+    let begin = begin();
     let mut turns: u64 = 0;
     while begin.elapsed() < end {
         turns = black_box(turns.wrapping_add(1));
@@ -29,13 +36,14 @@ pub(crate) fn busy(ms: u64) -> Result<Payload> {
 }
 
 pub(crate) fn sleep(ms: u64) -> Result<Payload> {
+    begin();
     std::thread::sleep(Duration::from_millis(ms));
     Ok(Payload::null())
 }
 
 pub(crate) fn slow_cooperative(ms: u64) -> Result<Payload> {
     let end = Duration::from_millis(ms);
-    let begin = Instant::now();
+    let begin = begin();
     while begin.elapsed() < end {
         if is_cancelled() {
             log::info("asked to stop");
@@ -53,7 +61,7 @@ pub(crate) fn remaining() -> Result<Payload> {
 
 pub(crate) fn heartbeats(ms: u64) -> Result<Payload> {
     let end = Duration::from_millis(ms);
-    let begin = Instant::now();
+    let begin = begin();
     let mut sent: u64 = 0;
     while begin.elapsed() < end {
         heartbeat()?;

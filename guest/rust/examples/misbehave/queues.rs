@@ -37,6 +37,22 @@ pub(crate) fn many(name: &str, count: u64) -> Result<Payload> {
     payloads::json(&outcome(put, refusal))
 }
 
+pub(crate) fn get(name: &str, id: &str) -> Result<Payload> {
+    let job = Queue::open(name)?.get(id)?;
+    payloads::json(&json!({
+        "id": job.id,
+        "status": format!("{:?}", job.status),
+        "attempt": job.attempt,
+        "max_attempts": job.max_attempts,
+        "last_error": job.last_error,
+    }))
+}
+
+pub(crate) fn cancel(name: &str, id: &str) -> Result<Payload> {
+    let status = Queue::open(name)?.cancel(id)?;
+    payloads::json(&json!({ "status": format!("{status:?}") }))
+}
+
 fn outcome(put: u64, refusal: Option<HostError>) -> serde_json::Value {
     let code = refusal.as_ref().map(HostError::code);
     json!({ "put": put, "refused": code, "message": refusal.map(|error| error.to_string()) })

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use mongodb::Client;
+use mongodb::error::ErrorKind;
 use mongodb::options::ClientOptions;
 
 use super::Queue;
@@ -81,11 +82,11 @@ impl MongoQueue {
             return Err(Error::invalid("payload limit", why));
         }
         let client = ClientOptions::parse(uri).await;
-        let mut client = client.map_err(|e| Error::invalid("URI", driver_words(&e)))?;
+        let mut client = client.map_err(bad_uri)?;
         client.app_name.get_or_insert_with(|| "mongoqueue".to_owned());
         let default = client.default_database.clone();
         let client = Client::with_options(client);
-        let client = client.map_err(|e| Error::invalid("URI", driver_words(&e)))?;
+        let client = client.map_err(bad_uri)?;
         let database = options.database.or(default).unwrap_or_else(|| "mongoqueue".to_owned());
         name_is_valid("database name", &database, 63)?;
         name_is_valid("collection name", &options.collection, 100)?;
@@ -139,7 +140,8 @@ impl MongoQueue {
         let job = self.store.get(id).await?;
         let job = job.filter(|job| job.claim.as_ref().is_some_and(|claim| claim.token == token));
         let Some(job) = job else { return Err(Error::LeaseLost { id: id.clone() }) };
-        let hold = Hold::new(self.store.clone(), job.queue.as_str().into(), token, job.timeout);
+        let length = self.store.lease_length(&job.queue, token).await?.unwrap_or(job.timeout);
+        let hold = Hold::new(self.store.clone(), job.queue.as_str().into(), token, length);
         Ok(Lease::found(Arc::new(hold), job))
     }
 
@@ -167,9 +169,11 @@ impl MongoQueue {
     }
 }
 
-fn driver_words(error: &mongodb::error::Error) -> String {
+/// A name that can't be resolved may be so later; everything else is the URI's fault.
+fn bad_uri(error: mongodb::error::Error) -> Error {
     match error.kind.as_ref() {
-        mongodb::error::ErrorKind::InvalidArgument { message, .. } => message.clone(),
-        kind => kind.to_string(),
+        ErrorKind::DnsResolve { .. } => Error::from_driver("look up the servers of the URI", error),
+        ErrorKind::InvalidArgument { message, .. } => Error::invalid("URI", message.clone()),
+        kind => Error::invalid("URI", kind.to_string()),
     }
 }

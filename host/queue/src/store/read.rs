@@ -56,7 +56,7 @@ impl Store {
         let ListQuery { queue, state, limit } = *query;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let find = match state {
-            State::Running => return self.list_running(queue, limit).await,
+            State::Running => return self.list_running(queue, query.limit).await,
             State::Ready => self
                 .inner
                 .jobs
@@ -80,32 +80,43 @@ impl Store {
         Ok(jobs)
     }
 
-    async fn list_running(&self, queue: &str, limit: i64) -> Result<Vec<Job>> {
-        let mut pipeline = self.running(queue);
-        pipeline.push(doc! { "$limit": limit });
-        pipeline.push(doc! { "$replaceRoot": { "newRoot": "$job" } });
-        let found = self.inner.leases.aggregate(pipeline).await;
-        let mut found = found.map_err(|e| Error::from_driver(READING, e))?;
+    /// The jobs that the leases of the queue hold: a lease also names those it held before.
+    async fn list_running(&self, queue: &str, limit: usize) -> Result<Vec<Job>> {
         let mut jobs = Vec::new();
-        while found.advance().await.map_err(|e| Error::from_driver(READING, e))? {
-            let job: &RawDocument = found.current();
+        self.each_running(queue, limit, Document::new(), |job| {
             jobs.extend(Job::from_document(job).ok());
-        }
+        })
+        .await?;
         Ok(jobs)
     }
 
-    /// The jobs that the leases of the queue hold: a lease also names those it held before.
-    fn running(&self, queue: &str) -> Vec<Document> {
-        vec![
-            doc! { "$match": { "queue": queue } },
-            doc! { "$unwind": "$jobs" },
-            doc! { "$lookup": {
-                "from": self.inner.jobs.name(), "localField": "jobs", "foreignField": "_id",
-                "as": "job",
-            } },
-            doc! { "$unwind": "$job" },
-            doc! { "$match": { "$expr": { "$eq": ["$job.claim.token", "$_id"] } } },
-        ]
+    async fn each_running(
+        &self,
+        queue: &str,
+        limit: usize,
+        fields: Document,
+        mut each: impl FnMut(&RawDocument),
+    ) -> Result<usize> {
+        let failed = |e| Error::from_driver(READING, e);
+        let mut leases = self.inner.leases.find(doc! { "queue": queue }).await.map_err(failed)?;
+        let mut seen = 0;
+        while leases.advance().await.map_err(failed)? {
+            let lease = leases.deserialize_current().map_err(failed)?;
+            let (Some(token), Ok(ids)) = (lease.get("_id"), lease.get_array("jobs")) else {
+                continue;
+            };
+            let held = doc! { "_id": { "$in": ids }, "queue": queue, "claim.token": token };
+            let find = self.inner.jobs.find(held).projection(fields.clone());
+            let mut found = find.hint(Hint::Keys(doc! { "_id": 1 })).await.map_err(failed)?;
+            while found.advance().await.map_err(failed)? {
+                if seen == limit {
+                    return Ok(seen);
+                }
+                seen += 1;
+                each(found.current());
+            }
+        }
+        Ok(seen)
     }
 
     /// Counts by state, and the age of the oldest job that is ready.
@@ -129,10 +140,8 @@ impl Store {
                 stats.scheduled = n;
             }
         }
-        let mut running = self.running(queue);
-        running.push(doc! { "$group": { "_id": null, "n": { "$sum": 1_i64 } } });
-        let running = self.aggregate(Target::Leases, running, None).await?;
-        stats.running = running.first().map_or(0, count);
+        let running = self.each_running(queue, usize::MAX, doc! { "_id": 1 }, |_| ()).await?;
+        stats.running = running as u64;
         let finished = vec![
             doc! { "$match": { "queue": queue, "finished_at": { "$exists": true } } },
             doc! { "$group": { "_id": "$state", "n": { "$sum": 1_i64 } } },
@@ -193,7 +202,7 @@ impl Store {
             let answer = self.inner.jobs.delete_many(filter).await;
             removed += answer.map_err(|e| Error::from_write(DOING, e))?.deleted_count;
         }
-        for job in self.list_running(queue, i64::MAX).await? {
+        for job in self.list_running(queue, usize::MAX).await? {
             let Some(claim) = &job.claim else { continue };
             let held = (queue, claim.token, &job.id);
             removed += self.drop_running(held).await?;

@@ -168,6 +168,15 @@ impl Store {
         Ok(Renewed::Kept(cancel.unwrap_or_default()))
     }
 
+    /// How long the lease was made for; `None` when it is gone.
+    pub(crate) async fn lease_length(&self, queue: &str, token: Token) -> Result<Option<Duration>> {
+        let filter = doc! { "_id": token.to_bson(), "queue": queue };
+        let lease = self.inner.leases.find_one(filter).await;
+        let lease = lease.map_err(|e| Error::from_driver("read a lease", e))?;
+        let length = lease.and_then(|lease| lease.get_i64("length_ms").ok());
+        Ok(length.map(|length| Duration::from_millis(length.max(0).unsigned_abs())))
+    }
+
     /// A report or a saved state; false when the token no longer holds the job.
     pub(crate) async fn note(&self, doing: &'static str, note: &Transition) -> Result<bool> {
         Ok(self.write(doing, Target::Jobs, note).await? == 1)

@@ -1,11 +1,12 @@
-//! The lease's document: `{_id: token, queue, consumer, until, jobs: [ids], cancel: [ids]}`.
+//! The lease's document: `{_id: token, queue, consumer, until, length_ms,
+//! jobs: [ids], cancel: [ids]}`.
 
 use std::time::Duration;
 
 use bson::{Bson, doc};
 
 use super::{Change, Reach, Transition, after};
-use crate::job::{JobId, Token};
+use crate::job::{JobId, Token, to_millis};
 
 /// A new lease over `ids`.
 pub(crate) fn open_lease(
@@ -19,6 +20,7 @@ pub(crate) fn open_lease(
         "queue": { "$literal": queue },
         "consumer": { "$literal": consumer },
         "jobs": { "$literal": ids },
+        "length_ms": to_millis(length),
         "until": after(length),
     } }];
     let filter = doc! { "_id": token.to_bson(), "queue": queue };

@@ -23,7 +23,9 @@ pub(super) async fn run(shared: Arc<Shared>, feeds: TaskTracker, ends: mpsc::Sen
         let Some((index, waiting)) = next(&shared, &mut turn) else { continue };
         let (shared, ends) = (shared.clone(), ends.clone());
         running.spawn(async move {
+            shared.at_work.fetch_add(1, Ordering::Relaxed);
             let end = once::run(&shared, index, waiting).await;
+            shared.at_work.fetch_sub(1, Ordering::Relaxed);
             drop(slot);
             if let Some(served) = shared.served.get(index) {
                 served.look.notify_one();

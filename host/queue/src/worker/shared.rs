@@ -32,6 +32,8 @@ pub(super) struct Shared {
     pub(super) holds: Mutex<Vec<Weak<Hold>>>,
     /// Jobs claimed and not settled.
     unsettled: AtomicUsize,
+    /// Jobs whose handlers are at work.
+    pub(super) at_work: AtomicUsize,
     /// Batches claimed so far, from whatever queue.
     claims: AtomicU64,
     events: broadcast::Sender<WorkerEvent>,
@@ -103,6 +105,7 @@ impl Shared {
             filled: Notify::new(),
             holds: Mutex::default(),
             unsettled: AtomicUsize::new(0),
+            at_work: AtomicUsize::new(0),
             claims: AtomicU64::new(0),
             events,
             summary: Mutex::default(),
@@ -123,7 +126,7 @@ impl Shared {
     }
 
     pub(super) fn running(&self) -> usize {
-        self.options.slots.saturating_sub(self.slots.available_permits())
+        self.at_work.load(Ordering::Relaxed)
     }
 
     pub(super) fn summary(&self) -> Summary {

@@ -21,7 +21,7 @@ fn pair(kind: &str, message: &str) -> (String, String) {
 
 #[test]
 fn exits_and_cuts() {
-    assert_eq!(named(I32Exit(1)), pair("exit", "it left by exit(1)"));
+    assert_eq!(named(I32Exit(1)), pair("exit", "it left by exit with a failing status"));
     assert_eq!(named(I32Exit(0)), pair("exit", "it left by exit(0), without an answer"));
     let over = "the attempt took longer than its time-out of 2s";
     assert_eq!(named(Cut::Deadline), pair("timeout", over));

@@ -1,0 +1,38 @@
+//! The integration tests: a real server, a database for each test.
+//!
+//! The seed's own cases and those of its relatives first, then a topic a module, from the put to
+//! the worker; last what must hold of the source itself.
+
+mod seed;
+
+mod relatives;
+
+mod put;
+
+mod payloads;
+
+mod put_many;
+
+mod bare;
+
+mod claims;
+
+mod races;
+
+mod fence;
+
+mod pipelines;
+
+mod verbs;
+
+mod connect;
+
+mod servers;
+
+mod running;
+
+mod locks;
+
+mod worker;
+
+mod sandbox;

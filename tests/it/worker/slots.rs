@@ -1,0 +1,168 @@
+//! How many run at once, and from which queue.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::Result;
+use bson::doc;
+use mongoqueue::{Attempt, Error, PutOptions, Summary, Worker, WorkerOptions, from_fn};
+use mongoqueue_tests::{Running, Stage, soon};
+
+use super::{Gate, HOUR, assert_empty, drain, put, until_empty, worker};
+
+#[tokio::test]
+async fn an_empty_queue_is_done_at_once() -> Result<()> {
+    let stage = Stage::new().await?;
+    let summary = drain(&stage, until_empty(4), from_fn(async |_| anyhow::Ok(()))).await?;
+    assert_eq!(summary, Summary::default());
+    stage.end().await
+}
+
+#[tokio::test]
+async fn all_is_drained_with_any_number_of_slots() -> Result<()> {
+    let stage = Stage::new().await?;
+    for (slots, jobs) in [(1, 30), (2, 100), (7, 300), (500, 600), (100_000, 50)] {
+        put(&stage, jobs, PutOptions::default()).await?;
+        let handler = from_fn(async |_| anyhow::Ok(()));
+        let options = WorkerOptions { poll: HOUR, watch: false, ..until_empty(slots) };
+        let summary = drain(&stage, options, handler).await?;
+        assert_eq!(summary.completed, jobs as u64, "{slots} slots");
+        assert_empty(&stage).await?;
+    }
+    stage.end().await
+}
+
+#[tokio::test]
+async fn no_more_run_at_once_than_there_are_slots() -> Result<()> {
+    let stage = Stage::new().await?;
+    put(&stage, 40, PutOptions::default()).await?;
+    let (inside, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let handler = {
+        let (inside, most) = (inside.clone(), most.clone());
+        from_fn(move |_| {
+            let (inside, most) = (inside.clone(), most.clone());
+            async move {
+                let now = inside.fetch_add(1, Ordering::SeqCst) + 1;
+                most.fetch_max(now, Ordering::SeqCst);
+                for _ in 0..10 {
+                    tokio::task::yield_now().await;
+                }
+                inside.fetch_sub(1, Ordering::SeqCst);
+                anyhow::Ok(())
+            }
+        })
+    };
+    let summary = drain(&stage, until_empty(3), handler).await?;
+    assert_eq!(summary.completed, 40);
+    assert_eq!(most.load(Ordering::SeqCst), 3);
+    stage.end().await
+}
+
+#[tokio::test]
+async fn a_slot_that_comes_free_is_used_while_others_are_busy() -> Result<()> {
+    let stage = Stage::new().await?;
+    let gate = Gate::new();
+    let gated = gate.clone();
+    let handler = from_fn(move |_| {
+        let gate = gated.clone();
+        async move {
+            gate.pass().await;
+            anyhow::Ok(())
+        }
+    });
+    put(&stage, 12, PutOptions::default()).await?;
+    let options = WorkerOptions { poll: HOUR, watch: false, slots: 2, ..WorkerOptions::default() };
+    let running = Running::start(worker(&stage, options, handler)?);
+    gate.begun(2).await?;
+    for _ in 0..10 {
+        gate.open(1);
+        gate.begun(1).await?;
+    }
+    assert_eq!(stage.queue()?.stats().await?.ready, 0);
+    gate.open(2);
+    let summary = running.stop().await?;
+    assert_eq!((summary.completed, summary.handed_back), (12, 0));
+    assert_empty(&stage).await?;
+    stage.end().await
+}
+
+#[tokio::test]
+async fn two_queues_are_both_served_though_one_has_more_than_enough() -> Result<()> {
+    let stage = Stage::new().await?;
+    let gate = Gate::new();
+    let (busy, calm) = (stage.queue()?, stage.mq.queue("calm")?);
+    put(&stage, 300, PutOptions::default()).await?;
+    calm.put(doc! {}).await?;
+    let gated = gate.clone();
+    let handler = from_fn(async |_: Attempt| Ok::<(), Error>(()));
+    let rare = from_fn(move |_| {
+        let gate = gated.clone();
+        async move {
+            gate.pass().await;
+            anyhow::Ok(())
+        }
+    });
+    let worker = Worker::new(&stage.mq, until_empty(2)).serve(busy, handler).serve(calm, rare);
+    let running = Running::start(worker);
+    gate.begun(1).await?;
+    gate.open(1);
+    assert_eq!(running.ended().await?.completed, 301);
+    assert_empty(&stage).await?;
+    stage.end().await
+}
+
+#[tokio::test]
+async fn what_a_handler_puts_on_another_queue_is_done_before_the_end() -> Result<()> {
+    let stage = Stage::new().await?;
+    let (first, then) = (stage.queue()?, stage.mq.queue("then")?);
+    for round in 0..10 {
+        first.put(doc! { "round": round }).await?;
+        let next = then.clone();
+        let puts = from_fn(move |_| {
+            let next = next.clone();
+            async move { next.put(doc! {}).await.map(|_| ()) }
+        });
+        let done = from_fn(async |_| anyhow::Ok(()));
+        let options = WorkerOptions { poll: HOUR, watch: false, ..until_empty(2) };
+        // Served first, `then` is found empty before there is anything on it.
+        let worker = Worker::new(&stage.mq, options).serve(then.clone(), done);
+        let running = worker.serve(first.clone(), puts).run(std::future::pending());
+        let summary = soon("the worker is done", running).await??;
+        assert_eq!(summary.completed, 2, "round {round}");
+    }
+    stage.end().await
+}
+
+#[tokio::test]
+async fn what_is_scheduled_for_later_is_left() -> Result<()> {
+    let stage = Stage::new().await?;
+    put(&stage, 3, PutOptions::default()).await?;
+    put(&stage, 2, PutOptions { delay: HOUR, ..PutOptions::default() }).await?;
+    let summary = drain(&stage, until_empty(4), from_fn(async |_| anyhow::Ok(()))).await?;
+    assert_eq!(summary.completed, 3);
+    assert_eq!(stage.queue()?.stats().await?.scheduled, 2);
+    stage.end().await
+}
+
+#[tokio::test]
+async fn workers_that_can_never_be() -> Result<()> {
+    let stage = Stage::new().await?;
+    let run = async |worker: Worker| {
+        let ran = worker.run(std::future::pending()).await;
+        ran.map_err(|error| error.to_string())
+    };
+    let handler = || from_fn(async |_| anyhow::Ok(()));
+    let none = run(Worker::new(&stage.mq, WorkerOptions::default())).await;
+    assert_eq!(none, Err("invalid worker: it serves no queue".to_owned()));
+    let no_slot = WorkerOptions { slots: 0, ..WorkerOptions::default() };
+    let no_slot = run(worker(&stage, no_slot, handler())?).await;
+    assert_eq!(no_slot, Err("invalid slots: a worker needs at least 1".to_owned()));
+    let short = std::time::Duration::from_millis(99);
+    let short = WorkerOptions { lease: short, ..WorkerOptions::default() };
+    let short = run(worker(&stage, short, handler())?).await;
+    assert_eq!(short, Err("invalid lease: a worker needs at least 100 ms to renew it".to_owned()));
+    let twice = worker(&stage, WorkerOptions::default(), handler())?;
+    let twice = run(twice.serve(stage.queue()?, handler())).await;
+    assert!(twice.is_err_and(|words| words.contains("twice")));
+    stage.end().await
+}

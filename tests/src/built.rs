@@ -1,0 +1,102 @@
+//! What tests run and cargo builds: the guests' components, and the binary `mongoqueue`. Each is
+//! built once per process, by the first test that asks.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use serde_json::Value;
+
+/// What components are built for.
+const TARGET: &str = "wasm32-wasip2";
+
+type Files = BTreeMap<String, PathBuf>;
+
+/// The component of an example of the guest crate, for example `hello`.
+///
+/// # Errors
+/// What cargo says, or the command that installs what is missing.
+pub fn guest(example: &str) -> Result<PathBuf> {
+    static GUESTS: OnceLock<Result<Files, String>> = OnceLock::new();
+    let guests = GUESTS.get_or_init(|| guests().map_err(|error| format!("{error:#}")));
+    let guests = guests.as_ref().map_err(|error| anyhow!("{error}"))?;
+    let known = || guests.keys().cloned().collect::<Vec<_>>().join(", ");
+    let guest = guests.get(example);
+    guest
+        .cloned()
+        .with_context(|| format!("no example {example:?} of the guest crate: {}", known()))
+}
+
+/// The binary `mongoqueue`.
+///
+/// # Errors
+/// What cargo says.
+pub fn cli() -> Result<PathBuf> {
+    static CLI: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let cli = CLI.get_or_init(|| {
+        let files = build(&["--package", "mongoqueue-cli", "--bin", "mongoqueue"], "");
+        let cli = files.and_then(|mut files| files.remove("mongoqueue").context("no binary"));
+        cli.map_err(|error| format!("{error:#}"))
+    });
+    cli.clone().map_err(|error| anyhow!("{error}"))
+}
+
+/// The root of the checkout.
+pub fn checkout() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
+
+fn guests() -> Result<Files> {
+    target()?;
+    let what = ["--package", "mongoqueue-guest", "--examples", "--profile", "guest"];
+    build(&[&what[..], &["--target", TARGET]].concat(), ".wasm")
+}
+
+/// Rustup brings the target with the toolchain that the checkout names; another way to install
+/// Rust may not have it.
+fn target() -> Result<()> {
+    let libraries = ["--print", "target-libdir", "--target", TARGET];
+    let asked = Command::new("rustc").args(libraries).current_dir(checkout()).output();
+    let asked = asked.context("can't run rustc; Rust is installed from https://rustup.rs")?;
+    let folder = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
+    if !folder.is_empty() && Path::new(&folder).is_dir() {
+        return Ok(());
+    }
+    let add = ["target", "add", TARGET];
+    let added = Command::new("rustup").args(add).current_dir(checkout()).output();
+    match added {
+        Ok(added) if added.status.success() => Ok(()),
+        _ => bail!("the guests need a target of Rust; install it with: rustup target add {TARGET}"),
+    }
+}
+
+/// Runs cargo; answers the file of each target it built that ends with `ending`.
+fn build(what: &[&str], ending: &str) -> Result<Files> {
+    // The cargo that runs the tests, if one does.
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.arg("build").args(what).args(["--message-format", "json-render-diagnostics"]);
+    let output = command.current_dir(checkout()).stdin(Stdio::null()).output();
+    let output = output.context("can't run cargo")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "cargo build {}:\n{said}", what.join(" "));
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let built = messages.filter(|message| message["reason"] == "compiler-artifact");
+    let file = |message: Value| {
+        let name = message["target"]["name"].as_str()?.to_owned();
+        // A component is a file of a library, a program is named as such.
+        let file = match ending {
+            "" => message["executable"].as_str(),
+            _ => {
+                let files = message["filenames"].as_array()?.iter().filter_map(Value::as_str);
+                files.into_iter().find(|file| file.ends_with(ending))
+            }
+        };
+        Some((name, PathBuf::from(file?)))
+    };
+    Ok(built.filter_map(file).collect())
+}

@@ -1,0 +1,24 @@
+//! The harness of the integration tests and benches: a real server, a database for each test,
+//! components and the command line as cargo builds them, and ways to wait that are no sleeps.
+//!
+//! In reading order:
+//!
+//! - [`server`]: the server, `MONGODB_URI` or a private one;
+//! - [`Stage`]: a test's own database, with a queue in it;
+//! - [`eventually()`], [`Running`] and [`Events`]: waiting for a condition, for a worker's events;
+//! - [`FailPoint`]: commands that fail on purpose;
+//! - [`process`]: consumers in processes of their own;
+//! - [`built`]: the guests' components and the binary `mongoqueue`.
+
+pub mod built;
+mod failpoint;
+pub mod process;
+mod running;
+pub mod server;
+mod stage;
+mod wait;
+
+pub use failpoint::FailPoint;
+pub use running::{Events, Running};
+pub use stage::Stage;
+pub use wait::{PATIENCE, eventually, soon};
