@@ -29,6 +29,12 @@ mod cuts;
 
 mod leak;
 
+mod cache;
+
+mod refusals;
+
+mod payloads;
+
 /// How long jobs are kept whose end is looked at.
 const HOUR: Duration = Duration::from_secs(3_600);
 

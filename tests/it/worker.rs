@@ -89,9 +89,10 @@ async fn ready(running: &mut Running) -> Result<()> {
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// No job is left in any state that `q` counts.
+/// No job is left. A lease may be: two halves of its batch that were written at once leave it to run
+/// out.
 async fn assert_empty(stage: &Stage) -> Result<()> {
     assert_eq!(stage.queue()?.stats().await?, Default::default());
-    assert_eq!(stage.leases().count_documents(doc! {}).await?, 0, "leases are left");
+    assert_eq!(stage.jobs().count_documents(doc! {}).await?, 0);
     Ok(())
 }

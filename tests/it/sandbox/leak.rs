@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use mongoqueue::Outcome;
 use mongoqueue_tests::Stage;
+use mongoqueue_wasmtime::Limits;
 use serde_json::json;
 
 use super::{misbehave, outcome, passed, start_again};
@@ -26,7 +27,9 @@ async fn ten_thousand_deaths_leave_no_memory_behind() -> Result<()> {
 #[ignore = "run by the test before it, in a process of its own"]
 async fn deaths_in_a_row() -> Result<()> {
     let stage = Stage::new().await?;
-    let handler = misbehave(&stage)?;
+    // Small ones, so that each limit is reached in a moment.
+    let limits = Limits { output_bytes: 1_000, handles: 50, log_lines: 10, ..Limits::default() };
+    let handler = misbehave(&stage)?.with_limits(limits);
     let deaths = [
         (json!({"do": "panic"}), "trap:unreachable"),
         (json!({"do": "wild-read"}), "trap:memory-out-of-bounds"),
@@ -35,8 +38,8 @@ async fn deaths_in_a_row() -> Result<()> {
         (json!({"do": "memory-big"}), "memory"),
         (json!({"do": "bad-utf8"}), "trap:abi"),
         (json!({"do": "handle-flood"}), "limit:handles"),
-        (json!({"do": "big-output", "bytes": 1_100_000}), "limit:output"),
-        (json!({"do": "log-flood", "lines": 2_000, "bytes": 100}), ""),
+        (json!({"do": "big-output", "bytes": 2_000}), "limit:output"),
+        (json!({"do": "log-flood", "lines": 50, "bytes": 100}), ""),
         (json!({"do": "reject"}), "failure"),
     ];
     let mut before = 0;
@@ -52,7 +55,6 @@ async fn deaths_in_a_row() -> Result<()> {
         assert_eq!(kind_of(&outcome(&handler, job).await?), *kind, "{job}");
     }
     let after = resident()?;
-    eprintln!("RSS {before} -> {after}");
     let grown = after.saturating_sub(before);
     ensure!(grown < BOUND, "from {before} to {after} bytes");
     stage.end().await

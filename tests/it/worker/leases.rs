@@ -120,8 +120,9 @@ async fn a_result_that_comes_after_the_job_was_taken_is_dropped() -> Result<()> 
     let stage = Stage::new().await?;
     let id = put(&stage, 1, PutOptions::default()).await?.remove(0);
     let (gate, cut) = (Gate::new(), Arc::default());
-    // No heartbeat comes before the attempt ends.
-    let options = WorkerOptions { lease: Duration::from_secs(60), ..until_empty(1) };
+    // No heartbeat comes before the attempt ends, and the worker doesn't claim the job again.
+    let lease = Duration::from_secs(60);
+    let options = WorkerOptions { lease, prefetch: 0, ..until_empty(1) };
     let mut running = Running::start(worker(&stage, options, gated(&gate, &cut))?);
     gate.begun(1).await?;
     stage.expire_leases().await?;

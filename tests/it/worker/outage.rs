@@ -105,7 +105,6 @@ async fn drained_with(how: Document, times: i32) -> Result<()> {
         let job = stage.queue()?.get(&id).await?;
         assert_eq!((job.state, job.attempts, job.claims), (State::Completed, 0, 1));
     }
-    assert_eq!(stage.leases().count_documents(doc! {}).await?, 0);
     stage.end().await
 }
 

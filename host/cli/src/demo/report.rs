@@ -114,7 +114,7 @@ pub(super) fn further(show: Show, global: &Global, guests: &Guests, root: &Path)
     }
     let component = guests.markdown.strip_prefix(root).unwrap_or(&guests.markdown);
     let component = escape::line(&component.display().to_string()).into_owned();
-    let run = "cargo run --quiet --";
+    let run = "cargo run -qp mongoqueue-cli --";
     let put = r##"put notes '{"name": "hi.md", "markdown": "# Hi"}' --id hi --retain 1h"##;
     let mut lines = vec![String::new(), show.bold("To look further:")];
     if global.uri.is_some() {

@@ -53,7 +53,7 @@ async fn free_slot(shared: &Shared) -> Option<tokio::sync::OwnedSemaphorePermit>
 async fn some_wait(shared: &Shared) -> bool {
     loop {
         let filled = shared.filled.notified();
-        if shared.served.iter().any(|served| !served.buffer().is_empty()) {
+        if shared.served.iter().any(|served| served.buffer().len() > 0) {
             return true;
         }
         tokio::select! {
@@ -69,7 +69,7 @@ fn next(shared: &Shared, turn: &mut usize) -> Option<(usize, Waiting)> {
     let from = *turn;
     (from..from + queues).map(|i| i % queues).find_map(|index| {
         let served = shared.served.get(index)?;
-        let waiting = served.buffer().pop_front()?;
+        let waiting = served.buffer().pop()?;
         served.begun.fetch_add(1, Ordering::Relaxed);
         *turn = index + 1;
         Some((index, waiting))
@@ -79,8 +79,9 @@ fn next(shared: &Shared, turn: &mut usize) -> Option<(usize, Waiting)> {
 /// What never started goes back to its place, uncounted.
 async fn hand_back_buffers(shared: &Shared, ends: &mpsc::Sender<End>) {
     for served in &shared.served {
-        let waiting: Vec<Waiting> = served.buffer().drain(..).collect();
-        for Waiting { job, hold } in waiting {
+        loop {
+            let waiting = served.buffer().pop();
+            let Some(Waiting { job, hold }) = waiting else { break };
             let attempt = Attempt::held(job, hold.clone(), &shared.stop);
             let end = End::new(attempt, hold, Some(Outcome::HandedBack), Duration::ZERO);
             let _ = ends.send(end).await;

@@ -156,8 +156,11 @@ fn fill(shared: &Shared, served: &Served, batch: Batch) {
         queue: served.queue.name().to_owned(),
         jobs: batch.jobs.len(),
     });
-    let waiting = |job| Waiting { job, hold: hold.clone() };
-    served.buffer().extend(batch.jobs.into_iter().map(waiting));
+    let mut buffer = served.buffer();
+    for job in batch.jobs {
+        buffer.push(Waiting { job, hold: hold.clone() });
+    }
+    drop(buffer);
     shared.filled.notify_one();
 }
 
@@ -190,6 +193,8 @@ struct Ahead {
 /// Covers the round trips of a claim, with room for slow ones; no job waits much longer than this
 /// for a slot here.
 const MOMENT: Duration = Duration::from_millis(400);
+/// Large payloads fill memory before they fill the time.
+const BUFFER_BYTES: usize = 32 * 1024 * 1024;
 /// Less would measure the gaps between two jobs.
 const SAMPLE: Duration = Duration::from_millis(5);
 
@@ -203,7 +208,12 @@ impl Ahead {
     fn wanted(&mut self, shared: &Shared, served: &Served, marking: usize) -> usize {
         self.measure(served.begun.load(Ordering::Relaxed));
         let ahead = ((self.rate * MOMENT.as_secs_f64()) as usize).min(self.most);
-        let waiting = served.buffer().len() + marking;
+        let buffer = served.buffer();
+        let (waiting, bytes) = (buffer.len() + marking, buffer.bytes());
+        drop(buffer);
+        if bytes > BUFFER_BYTES {
+            return 0;
+        }
         let target = shared.slots.available_permits() + ahead;
         let wanted = target.saturating_sub(waiting).min(BATCH);
         if waiting > 0 && wanted * 2 < target.min(BATCH) { 0 } else { wanted }

@@ -45,14 +45,42 @@ pub(super) struct Shared {
 pub(super) struct Served {
     pub(super) queue: Queue,
     pub(super) handler: Arc<dyn Handler>,
-    /// Claimed and waiting for a slot.
-    buffer: Mutex<VecDeque<Waiting>>,
+    buffer: Mutex<Buffer>,
     /// Jobs that got a slot, ever.
     pub(super) begun: AtomicU64,
     /// Told when the feed should look again.
     pub(super) look: Notify,
     /// Found empty, with nothing claimed anywhere in this worker.
     drained: Mutex<Option<u64>>,
+}
+
+/// What is claimed and waits for a slot, first in, first out.
+#[derive(Default)]
+pub(super) struct Buffer {
+    jobs: VecDeque<Waiting>,
+    bytes: usize,
+}
+
+impl Buffer {
+    pub(super) fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Of the payloads.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn push(&mut self, waiting: Waiting) {
+        self.bytes += waiting.job.payload.size();
+        self.jobs.push_back(waiting);
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Waiting> {
+        let waiting = self.jobs.pop_front()?;
+        self.bytes -= waiting.job.payload.size();
+        Some(waiting)
+    }
 }
 
 /// A claimed job that waits for a slot.
@@ -82,7 +110,7 @@ impl Served {
         *lock(&self.drained)
     }
 
-    pub(super) fn buffer(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+    pub(super) fn buffer(&self) -> MutexGuard<'_, Buffer> {
         lock(&self.buffer)
     }
 }
