@@ -40,8 +40,9 @@ fn main() -> ExitCode {
         }
     };
     let ended = runtime.block_on(commands::run(cli, show));
-    // A thread may still wait for standard input; nothing else is left to be waited for.
-    runtime.shutdown_background();
+    // It ends with the process. Shut down, it would drop tasks of the driver beside others that
+    // still talk to them and panic; and a thread may wait for standard input.
+    std::mem::forget(runtime);
     end(ended, show.json)
 }
 

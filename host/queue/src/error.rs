@@ -96,7 +96,7 @@ pub enum Error {
     },
 
     /// No server answered.
-    #[error("the database can't be reached to {doing}: {}", driver::words(source))]
+    #[error("can't reach the database to {doing}: {}", driver::words(source))]
     Unreachable {
         /// What was tried.
         doing: &'static str,

@@ -105,9 +105,9 @@ pub(crate) fn load(
     let inspection = inspect(&bytes);
     error::check_kind(&name, &inspection, wanted)?;
     error::check_imports(&name, &inspection, grants)?;
+    error::check_memory(&name, &inspection, sandbox.limits().memory)?;
 
     let (component, cached) = compiled(sandbox, &name, &bytes, &inspection.digest)?;
-    check_memory(sandbox, &name, &component)?;
     let pre = sandbox
         .linker()
         .instantiate_pre(&component)
@@ -149,16 +149,4 @@ fn compile(sandbox: &Sandbox, name: &str, bytes: &[u8]) -> Result<Component, Loa
             Err(LoadError::CompilerFailed { name: name.to_owned(), why })
         }
     }
-}
-
-/// Said here rather than by every attempt.
-fn check_memory(sandbox: &Sandbox, name: &str, component: &Component) -> Result<(), LoadError> {
-    let needed = component.resources_required();
-    // In pages of 64 KiB; the sum is not told, the largest is.
-    let pages = needed.and_then(|needed| needed.max_initial_memory_size).unwrap_or(0);
-    let (needed, limit) = (pages.saturating_mul(64 << 10), sandbox.limits().memory);
-    if needed > limit as u64 {
-        return Err(LoadError::NeedsMemory { name: name.to_owned(), needed, limit });
-    }
-    Ok(())
 }

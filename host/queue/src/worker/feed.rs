@@ -71,6 +71,7 @@ impl Feed<'_> {
                 if quiet.is_some_and(|claims| drained(self.shared, self.served, claims)) {
                     return;
                 }
+                self.shared.found_empty(self.served);
                 self.wait(Some(chance(self.shared.options.poll))).await;
                 self.claimer.look_at_head();
             }
@@ -80,6 +81,7 @@ impl Feed<'_> {
 
     fn mark(&mut self, due: Due) {
         let jobs = due.jobs.len();
+        self.served.empty.store(false, Ordering::Release);
         self.marking += jobs;
         let mark = self.claimer.mark(due, Some(self.shared.options.lease));
         self.marks.spawn(async move { (jobs, mark.await) });

@@ -1,7 +1,7 @@
 //! What the parts of a worker share.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,9 @@ pub(super) struct Shared {
     pub(super) slots: Arc<Semaphore>,
     /// Told when a buffer got jobs.
     pub(super) filled: Notify,
+    /// Told when a queue was found empty.
+    pub(super) empty: Notify,
+    last_empty: Mutex<Instant>,
     /// Every lease with jobs that aren't settled.
     pub(super) holds: Mutex<Vec<Weak<Hold>>>,
     /// Jobs claimed and not settled.
@@ -52,6 +55,8 @@ pub(super) struct Served {
     pub(super) look: Notify,
     /// Found empty, with nothing claimed anywhere in this worker.
     drained: Mutex<Option<u64>>,
+    /// The last look found nothing.
+    pub(super) empty: AtomicBool,
 }
 
 /// What is claimed and waits for a slot, first in, first out.
@@ -98,6 +103,7 @@ impl Served {
             begun: AtomicU64::new(0),
             look: Notify::new(),
             drained: Mutex::default(),
+            empty: AtomicBool::new(false),
         }
     }
 
@@ -131,6 +137,8 @@ impl Shared {
             stop,
             cut,
             filled: Notify::new(),
+            empty: Notify::new(),
+            last_empty: Mutex::new(Instant::now()),
             holds: Mutex::default(),
             unsettled: AtomicUsize::new(0),
             at_work: AtomicUsize::new(0),
@@ -186,6 +194,19 @@ impl Shared {
         if self.unsettled.fetch_sub(jobs, Ordering::AcqRel) == jobs && self.options.until_empty {
             self.served.iter().for_each(|served| served.look.notify_one());
         }
+    }
+
+    /// A queue was found empty.
+    pub(super) fn found_empty(&self, served: &Served) {
+        served.empty.store(true, Ordering::Release);
+        *lock(&self.last_empty) = Instant::now();
+        self.empty.notify_one();
+    }
+
+    /// True when a queue is empty as far as is known, or was found so not long ago.
+    pub(super) fn was_empty_within(&self, time: Duration) -> bool {
+        self.served.iter().any(|served| served.empty.load(Ordering::Acquire))
+            || lock(&self.last_empty).elapsed() < time
     }
 
     pub(super) fn hold(&self, hold: &Arc<Hold>) {

@@ -7,28 +7,39 @@ use std::time::Duration;
 use bson::DateTime;
 
 use super::shared::{Shared, pause};
+use crate::error::Result;
 use crate::store::Watch;
 
 /// Due times remembered; what is beyond is found by the poll.
 const REMEMBERED: usize = 1_024;
 
+/// After so long without an empty queue the stream is closed.
+const BUSY: Duration = Duration::from_secs(2);
+
 pub(super) async fn run(shared: Arc<Shared>) {
     let queues = shared.queue_names();
     let mut failures = 0;
     loop {
+        // While there is enough to do nobody needs waking, and a stream costs the server a look at
+        // every job that is claimed or settled.
+        shared.empty.notified().await;
         // A stream that fails, or that the server can't give, costs latency: the poll goes on.
         if let Ok(mut watch) = shared.store.watch(&queues).await {
             failures = 0;
             // What was put before the stream was open.
             look(&shared);
-            listen(&shared, &mut watch).await;
+            if listen(&shared, &mut watch).await.is_ok() {
+                continue;
+            }
         }
         tokio::time::sleep(pause(failures)).await;
         failures += 1;
     }
 }
 
-async fn listen(shared: &Shared, watch: &mut Watch) {
+/// Listens until the stream fails, or the worker is busy.
+async fn listen(shared: &Shared, watch: &mut Watch) -> Result<()> {
+    let mut busy = tokio::time::interval(BUSY);
     let mut later: BTreeSet<DateTime> = BTreeSet::new();
     loop {
         let now = shared.store.now_if_known().unwrap_or_else(DateTime::now);
@@ -41,7 +52,7 @@ async fn listen(shared: &Shared, watch: &mut Watch) {
         };
         tokio::select! {
             due = watch.next() => match due {
-                Err(_) => return,
+                Err(error) => return Err(error),
                 Ok(Some(due)) if due > now => {
                     later.insert(due);
                     if later.len() > REMEMBERED {
@@ -50,6 +61,11 @@ async fn listen(shared: &Shared, watch: &mut Watch) {
                 }
                 Ok(_) => look(shared),
             },
+            _ = busy.tick() => {
+                if !shared.was_empty_within(BUSY) {
+                    return Ok(());
+                }
+            }
             () = timer => {
                 // The estimate of the server's clock is a moment behind, never ahead.
                 later.pop_first();

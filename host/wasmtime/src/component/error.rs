@@ -191,6 +191,19 @@ pub(super) fn check_imports(
     Err(LoadError::MissingGrants { name: name.to_owned(), missing })
 }
 
+/// Said here rather than by the compiler, in its words, or by every attempt.
+pub(super) fn check_memory(
+    name: &str,
+    inspection: &Inspection,
+    limit: usize,
+) -> Result<(), LoadError> {
+    let needed = inspection.memory;
+    if needed > limit as u64 {
+        return Err(LoadError::NeedsMemory { name: name.to_owned(), needed, limit });
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,6 +215,7 @@ mod tests {
             kind,
             exports: exports.iter().map(|name| (*name).to_owned()).collect(),
             imports: imports.iter().map(|name| Import::new(name)).collect(),
+            memory: 0,
         }
     }
 

@@ -19,6 +19,8 @@ pub struct Inspection {
     pub exports: Vec<String>,
     /// What it imports, and what that takes.
     pub imports: Vec<Import>,
+    /// Bytes that the largest of its memories has from the start.
+    pub memory: u64,
 }
 
 /// What some bytes are.
@@ -55,29 +57,31 @@ impl std::fmt::Display for Kind {
     }
 }
 
+/// A page of memory; components can't have others here.
+const PAGE: u64 = 64 << 10;
+
 /// Says what some bytes are, and what they would need granted to run. Takes about as long as the
 /// digest; a component that is broken further inside shows when it is loaded.
 pub fn inspect(bytes: &[u8]) -> Inspection {
-    let digest = hex(&Sha256::digest(bytes));
-    let (mut exports, mut imports) = (Vec::new(), Vec::new());
-    let kind = if Engine::detect_precompiled(bytes).is_some() || is_elf(bytes) {
+    let mut inspection = Inspection {
+        digest: hex(&Sha256::digest(bytes)),
+        size: bytes.len(),
+        kind: Kind::Component,
+        exports: Vec::new(),
+        imports: Vec::new(),
+        memory: 0,
+    };
+    inspection.kind = if Engine::detect_precompiled(bytes).is_some() || is_elf(bytes) {
         Kind::MachineCode
     } else if is_text(bytes) {
         Kind::Text
     } else {
-        match first_level(bytes, &mut exports, &mut imports) {
-            Ok(kind) => kind,
-            Err(why) => Kind::Broken(why),
-        }
+        read(bytes, &mut inspection).unwrap_or_else(Kind::Broken)
     };
-    Inspection { digest, size: bytes.len(), kind, exports, imports }
+    inspection
 }
 
-fn first_level(
-    bytes: &[u8],
-    exports: &mut Vec<String>,
-    imports: &mut Vec<Import>,
-) -> Result<Kind, String> {
+fn read(bytes: &[u8], inspection: &mut Inspection) -> Result<Kind, String> {
     if bytes.is_empty() {
         return Err("it is empty".to_owned());
     }
@@ -95,18 +99,25 @@ fn first_level(
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
                     let name = import.map_err(|error| error.to_string())?.name.name;
-                    imports.push(Import::new(name));
+                    inspection.imports.push(Import::new(name));
                 }
             }
             Payload::ComponentExportSection(section) if depth == 0 => {
                 for export in section {
                     let name = export.map_err(|error| error.to_string())?.name.name;
-                    exports.push(name.to_owned());
+                    inspection.exports.push(name.to_owned());
+                }
+            }
+            Payload::MemorySection(section) => {
+                for memory in section {
+                    let pages = memory.map_err(|error| error.to_string())?.initial;
+                    inspection.memory = inspection.memory.max(pages.saturating_mul(PAGE));
                 }
             }
             _ => {}
         }
     }
+    let exports = &inspection.exports;
     Ok(if exports.iter().any(|name| imports::is_handler(name)) {
         Kind::Handler
     } else if exports.iter().any(|name| imports::is_run(name)) {
