@@ -27,8 +27,8 @@ async fn the_documented_minimum_is_a_job() -> Result<()> {
     for attempts in 1..=2 {
         let job = if attempts == 1 { None } else { Some(stage.claim().await?) };
         if let Some(job) = job {
-                job.detach();
-            }
+            job.detach();
+        }
         stage.expire_leases().await?;
     }
     job.detach();

@@ -174,10 +174,10 @@ async fn an_expired_lease_is_anybodys_at_once_and_says_whose_it_was() -> Result<
     assert_eq!((&job.job().id, job.job().attempts, job.job().claims), (&id, 1, 2));
     let record = job.job().last_error().context("a record")?;
     assert_eq!((record.kind.as_str(), record.attempt), ("lease-expired", 1));
-    assert_eq!((record.consumer.as_str(), record.message.as_str()), (
-        "consumer-1",
-        "lease expired on consumer-1"
-    ));
+    assert_eq!(
+        (record.consumer.as_str(), record.message.as_str()),
+        ("consumer-1", "lease expired on consumer-1")
+    );
     job.complete(None).await?;
     assert_eq!(stage.leases().count_documents(doc! {}).await?, 0);
     stage.end().await

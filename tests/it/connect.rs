@@ -18,10 +18,7 @@ async fn refused(uri: &str, options: ConnectOptions) -> Result<Error> {
 #[tokio::test]
 async fn a_database_that_was_not_set_up_says_what_to_do() -> Result<()> {
     let stage = Stage::new().await?;
-    let other = ConnectOptions {
-        collection: "other".to_owned(),
-        ..options(stage.database.name())
-    };
+    let other = ConnectOptions { collection: "other".to_owned(), ..options(stage.database.name()) };
     let error = refused(stage.uri(), other.clone()).await?;
     let words = format!(
         "collection {}.other is not ready: it has not been set up. Run `mongoqueue init` (or call \
@@ -95,7 +92,7 @@ async fn nobody_there_is_said_in_time() -> Result<()> {
     let uri = "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=300";
     let error = refused(uri, ConnectOptions::default()).await?;
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
-    assert!(error.to_string().starts_with("database unreachable while trying to connect"));
+    assert!(error.to_string().starts_with("can't reach the database to connect"));
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     Ok(())
 }

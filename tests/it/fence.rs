@@ -33,9 +33,8 @@ const LOSSES: [Loss; 6] = [
     Loss::Cleared,
 ];
 
-const VERBS: [&str; 9] = [
-    "progress", "heartbeat", "extend", "save", "complete", "keep", "error", "release", "drop",
-];
+const VERBS: [&str; 9] =
+    ["progress", "heartbeat", "extend", "save", "complete", "keep", "error", "release", "drop"];
 
 #[tokio::test]
 async fn a_stale_holder_changes_nothing() -> Result<()> {

@@ -36,3 +36,5 @@ mod locks;
 mod worker;
 
 mod sandbox;
+
+mod cli;

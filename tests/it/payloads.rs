@@ -22,7 +22,10 @@ fn kinds() -> Vec<Bson> {
         doc! { "a": { "$ref": "c", "$id": 1, "$db": "d", "more": true } }.into(),
         doc! { "constructor": 1, "__proto__": {}, "é\u{1F600}\u{7f}": "\u{0}\u{1}" }.into(),
         doc! { "date": DateTime::MIN, "id": ObjectId::from_bytes([7; 12]) }.into(),
-        Bson::RegularExpression(bson::Regex { pattern: cstr!("^a").into(), options: cstr!("i").into() }),
+        Bson::RegularExpression(bson::Regex {
+            pattern: cstr!("^a").into(),
+            options: cstr!("i").into(),
+        }),
         Bson::Null,
         Bson::Undefined,
         Bson::MinKey,
@@ -227,7 +230,10 @@ async fn the_limit_can_be_set_up_to_what_a_document_holds() -> Result<()> {
         job.error(failure).await?;
     }
     let job = queue.next(&NextOptions::default()).await?.context("due")?;
-    assert_eq!(job.job().errors.iter().map(|e| e.attempt).collect::<Vec<_>>(), (3..=12).collect::<Vec<_>>());
+    assert_eq!(
+        job.job().errors.iter().map(|e| e.attempt).collect::<Vec<_>>(),
+        (3..=12).collect::<Vec<_>>()
+    );
     // What no document can hold is told, and the job goes on.
     let save = job.attempt().save(&large).await;
     assert!(matches!(save, Err(Error::Database { .. })), "{save:?}");

@@ -174,8 +174,7 @@ async fn follow(stage: &Stage, max_attempts: u32, verbs: &[Verb]) -> Result<()> 
     let subject = Subject::put(stage, max_attempts).await?;
     let state = State::Ready;
     let (attempts, claims, records, cancel_asked, token) = (0, 0, 0, false, None);
-    let mut model =
-        Model { state, attempts, max_attempts, claims, records, cancel_asked, token };
+    let mut model = Model { state, attempts, max_attempts, claims, records, cancel_asked, token };
     for (step, &verb) in verbs.iter().enumerate() {
         let context = || format!("step {step}, {verb:?} on {model:?}");
         let done = subject.act(model, verb).await.with_context(context)?;
@@ -212,9 +211,8 @@ async fn every_verb_in_every_state() -> Result<()> {
     let stage = Stage::new().await?;
     let roads: [&[Verb]; 6] =
         [&[], &[Claim], &[Claim, Cancel], &[Claim, Complete], &[Claim, Reject], &[Cancel]];
-    let all = [
-        Claim, Complete, Fail, Reject, Release, HandBack, Expire, Cancel, Retry, Report, Save,
-    ];
+    let all =
+        [Claim, Complete, Fail, Reject, Release, HandBack, Expire, Cancel, Retry, Report, Save];
     for road in roads {
         for verb in all {
             for max_attempts in [1, 2] {

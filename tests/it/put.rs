@@ -273,8 +273,8 @@ async fn names_of_queues() -> Result<()> {
         let job = queue.next(&NextOptions::default()).await?;
         assert_eq!(queue.stats().await?.running, 1, "{good}");
         if let Some(job) = job {
-                job.detach();
-            }
+            job.detach();
+        }
         stage.expire_leases().await?;
         let job = queue.next(&NextOptions::default()).await?;
         let Some(job) = job else { anyhow::bail!("{good}: not claimed") };

@@ -44,17 +44,21 @@ async fn each_has_its_answer_in_order() -> Result<()> {
         format!("duplicate: job {id} of queue \"q\" is live and has the unique key {key:?}")
     };
     let fifth = &answers[5].as_ref().map_err(|error| anyhow::anyhow!("{error}"))?.id;
-    assert_eq!(told[..9], [
-        "created".to_owned(),
-        "invalid max_attempts: a job needs at least 1".to_owned(),
-        "created".to_owned(),
-        "was there".to_owned(),
-        "payload too large: 2097152 bytes, the limit is 1048576".to_owned(),
-        "created".to_owned(),
-        key(fifth, "k"),
-        key(&holder, "held"),
-        "invalid job id: elsewhere is taken by a job of queue \"other\" in this collection".to_owned(),
-    ]);
+    assert_eq!(
+        told[..9],
+        [
+            "created".to_owned(),
+            "invalid max_attempts: a job needs at least 1".to_owned(),
+            "created".to_owned(),
+            "was there".to_owned(),
+            "payload too large: 2097152 bytes, the limit is 1048576".to_owned(),
+            "created".to_owned(),
+            key(fifth, "k"),
+            key(&holder, "held"),
+            "invalid job id: elsewhere is taken by a job of queue \"other\" in this collection"
+                .to_owned(),
+        ]
+    );
     assert!(told[9].starts_with("invalid job"), "{}", told[9]);
     assert_eq!(told[10], "created");
     assert_eq!(queue.stats().await?.ready, 5, "four of these, and the holder of the key");

@@ -124,8 +124,11 @@ async fn the_jobs_of_a_killed_process_are_done_by_another() -> Result<()> {
     let running = stage.queue()?.stats().await?.running;
     hanging.kill().await?;
     // Its lease is still good: nobody else gets what it holds.
-    let held: Vec<String> =
-        runs(&stage).await?.iter().filter_map(|run| Some(run.get_str("job").ok()?.to_owned())).collect();
+    let held: Vec<String> = runs(&stage)
+        .await?
+        .iter()
+        .filter_map(|run| Some(run.get_str("job").ok()?.to_owned()))
+        .collect();
     assert!(running >= held.len() as u64 && !held.is_empty());
     stage.expire_leases().await?;
     Process::start(&stage, Role::Work, "heir")?.ended().await?;
@@ -154,10 +157,10 @@ async fn what_a_killed_process_held_says_so_when_it_dies_of_it() -> Result<()> {
     let job = queue.get(&id).await?;
     assert_eq!(job.state, State::Dead);
     let record = job.last_error().context("a record")?;
-    assert_eq!((record.kind.as_str(), record.message.as_str()), (
-        "lease-expired",
-        "lease expired on killed"
-    ));
+    assert_eq!(
+        (record.kind.as_str(), record.message.as_str()),
+        ("lease-expired", "lease expired on killed")
+    );
     stage.end().await
 }
 
@@ -182,7 +185,8 @@ async fn a_claim_and_a_cancel_meet() -> Result<()> {
     for n in 0..40 {
         let id = queue.put(Payload::Bson(n.into())).await?.id;
         let claim = async {
-            let options = NextOptions { lease: Some(Duration::from_secs(60)), ..Default::default() };
+            let options =
+                NextOptions { lease: Some(Duration::from_secs(60)), ..Default::default() };
             queue.next(&options).await
         };
         let (claimed, state) = tokio::join!(claim, queue.cancel(&id));
@@ -190,7 +194,9 @@ async fn a_claim_and_a_cancel_meet() -> Result<()> {
             // The cancel was first; the claim found nothing.
             (None, State::Cancelled) => {}
             // The claim was first; the attempt's end heeds the wish.
-            (Some(job), State::Running) => assert_eq!(job.error("stopped").await?, State::Cancelled),
+            (Some(job), State::Running) => {
+                assert_eq!(job.error("stopped").await?, State::Cancelled)
+            }
             (other, state) => {
                 let claimed = other.map(|job| job.job().id.to_string());
                 anyhow::bail!("{id}: claimed {claimed:?}, cancel said {state}");

@@ -282,7 +282,10 @@ mod mcrit {
         while indexes.advance().await? {
             keys.push(indexes.deserialize_current()?.keys);
         }
-        assert!(keys.contains(&doc! { "queue": 1, "priority": -1, "due": 1, "_id": 1 }), "{keys:?}");
+        assert!(
+            keys.contains(&doc! { "queue": 1, "priority": -1, "due": 1, "_id": 1 }),
+            "{keys:?}"
+        );
         stage.end().await
     }
 }

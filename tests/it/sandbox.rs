@@ -35,6 +35,8 @@ mod refusals;
 
 mod payloads;
 
+mod worlds;
+
 /// How long jobs are kept whose end is looked at.
 const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -98,7 +100,7 @@ fn passed(process: Child) -> Result<()> {
 }
 
 /// Without what differs from one machine to the next: the numbers of a size, a digest, a version
-/// of WASI.
+/// of WASI. Wrapped.
 fn filtered(text: &str) -> String {
     let mut plain = String::new();
     for part in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '.') {
@@ -107,12 +109,32 @@ fn filtered(text: &str) -> String {
         let digits = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
         plain.push_str(match word {
             _ if word.starts_with("0.2.") => "0.2.x",
-            _ if word.len() > 3 && digits => "N",
+            _ if word.len() > 3 && (digits || word.starts_with("0x")) => "N",
             _ => word,
         });
         plain.push_str(rest);
     }
-    plain
+    wrapped(&plain)
+}
+
+/// In lines that fit into a source file.
+fn wrapped(text: &str) -> String {
+    const WIDTH: usize = 84;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let mut words = line.split(' ');
+        let mut begun = words.next().unwrap_or_default().to_owned();
+        for word in words {
+            if begun.len() + 1 + word.len() > WIDTH {
+                lines.push(std::mem::take(&mut begun));
+            } else {
+                begun.push(' ');
+            }
+            begun.push_str(word);
+        }
+        lines.push(begun);
+    }
+    lines.join("\n")
 }
 
 /// What an attempt came to, and where that left the job.

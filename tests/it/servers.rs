@@ -61,7 +61,8 @@ impl Drop for Bare {
 /// Below the ports that systems lend to outgoing connections, of which tests make many.
 fn free_port() -> Result<u16> {
     let chance = RandomState::new();
-    let ports = (0..100_u16).filter_map(|i| u16::try_from(20_000 + chance.hash_one(i) % 12_000).ok());
+    let ports =
+        (0..100_u16).filter_map(|i| u16::try_from(20_000 + chance.hash_one(i) % 12_000).ok());
     let mut free = ports.filter(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok());
     free.next().context("no port is free")
 }

@@ -29,7 +29,9 @@ async fn a_waiting_job_is_cancelled_at_once() -> Result<()> {
     assert!(queue.next(&NextOptions::default()).await?.is_none());
     assert_eq!(queue.stats().await?, Stats { cancelled: 2, ..Stats::default() });
     let stranger: JobId = "stranger".parse()?;
-    assert!(matches!(queue.cancel(&stranger).await, Err(Error::NoSuchJob { id, .. }) if id == stranger));
+    assert!(
+        matches!(queue.cancel(&stranger).await, Err(Error::NoSuchJob { id, .. }) if id == stranger)
+    );
     stage.end().await
 }
 
@@ -116,7 +118,10 @@ async fn retry_starts_over_and_keeps_the_records() -> Result<()> {
     // All the dead and none of the cancelled.
     assert_eq!(queue.retry_dead().await?, 4);
     assert_eq!(queue.retry_dead().await?, 0);
-    assert_eq!(without_age(queue.stats().await?), Stats { ready: 4, cancelled: 1, ..Stats::default() });
+    assert_eq!(
+        without_age(queue.stats().await?),
+        Stats { ready: 4, cancelled: 1, ..Stats::default() }
+    );
 
     let done = queue.put(doc! {}).retain(HOUR).priority(9).await?.id;
     stage.claim().await?.complete(None).await?;
@@ -134,7 +139,8 @@ async fn the_list_has_an_order_for_each_state() -> Result<()> {
         let put = queue.put(doc! {}).id(name.parse()?).priority(priority).retain(HOUR);
         put.await.map(|_| ())
     };
-    for (i, end) in ["complete", "dead", "cancel", "complete", "dead", "cancel"].iter().enumerate() {
+    for (i, end) in ["complete", "dead", "cancel", "complete", "dead", "cancel"].iter().enumerate()
+    {
         let name = format!("{end}-{i}");
         put(&name, 0).await?;
         if *end == "cancel" {

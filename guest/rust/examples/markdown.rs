@@ -66,10 +66,7 @@ mod tests {
     use super::*;
 
     fn job(name: &str, markdown: &str) -> Job<Document> {
-        Job::new(Document {
-            name: name.to_owned(),
-            markdown: markdown.to_owned(),
-        })
+        Job::new(Document { name: name.to_owned(), markdown: markdown.to_owned() })
     }
 
     #[test]

@@ -9,10 +9,7 @@ use mongoqueue_guest::{Context, Payload, PutOptions, Queue, Result};
 fn main() -> Result<()> {
     let name = std::env::args().nth(1).unwrap_or_else(|| "jobs".to_owned());
     let queue = Queue::open(&name).context(format_args!("opening {name}"))?;
-    let lines = stdin()
-        .lines()
-        .collect::<Result<Vec<String>, _>>()
-        .context("reading the jobs")?;
+    let lines = stdin().lines().collect::<Result<Vec<String>, _>>().context("reading the jobs")?;
     let jobs = lines
         .into_iter()
         .filter(|line| !line.trim().is_empty())

@@ -34,11 +34,7 @@ struct Done {
 }
 
 fn work(job: Job<Work>) -> Result<Done> {
-    let Work {
-        steps,
-        die_at,
-        step_ms,
-    } = job.payload;
+    let Work { steps, die_at, step_ms } = job.payload;
     let mut state = saved()?.unwrap_or(State { next: 1, sum: 0 });
     let started_at = state.next;
     while state.next <= steps {
@@ -55,11 +51,7 @@ fn work(job: Job<Work>) -> Result<Done> {
         save(&state)?;
         progress(state.next - 1, Some(steps), "")?;
     }
-    Ok(Done {
-        attempt: job.attempt,
-        started_at,
-        sum: state.sum,
-    })
+    Ok(Done { attempt: job.attempt, started_at, sum: state.sum })
 }
 
 handler!(work);

@@ -67,16 +67,10 @@ pub fn is_cancelled() -> bool {
 }
 
 pub(crate) fn host_progress(count: u64, total: Option<u64>, note: &str) -> Progress {
-    Progress {
-        count,
-        total,
-        note: (!note.is_empty()).then(|| note.to_owned()),
-    }
+    Progress { count, total, note: (!note.is_empty()).then(|| note.to_owned()) }
 }
 
 /// A payload for the host; one that cannot be written is a wrong argument.
 pub(crate) fn argument(payload: impl IntoPayload) -> Result<Payload, HostError> {
-    payload
-        .into_payload()
-        .map_err(|error| HostError::InvalidArgument(error.message().to_owned()))
+    payload.into_payload().map_err(|error| HostError::InvalidArgument(error.message().to_owned()))
 }

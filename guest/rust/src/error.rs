@@ -51,13 +51,7 @@ impl Error {
     /// A failure that is tried again by the job's own back-off.
     pub fn new(message: impl fmt::Display) -> Self {
         let (message, code, disposition) = (message.to_string(), None, Disposition::Retry);
-        Error {
-            failure: Box::new(Failure {
-                message,
-                code,
-                disposition,
-            }),
-        }
+        Error { failure: Box::new(Failure { message, code, disposition }) }
     }
 
     /// Gives the failure a short stable code for programs, for example `smtp-550`.
@@ -182,22 +176,14 @@ impl<E: StdError + 'static> From<E> for Error {
 
 impl From<Error> for types::Failure {
     fn from(error: Error) -> Self {
-        let Failure {
-            message,
-            code,
-            disposition,
-        } = *error.failure;
+        let Failure { message, code, disposition } = *error.failure;
         let disposition = match disposition {
             Disposition::Retry => types::Disposition::Retry,
             Disposition::RetryAfter(delay) => types::Disposition::RetryAfter(millis(delay)),
             Disposition::Release(delay) => types::Disposition::Release(millis(delay)),
             Disposition::Reject => types::Disposition::Reject,
         };
-        types::Failure {
-            message,
-            code,
-            disposition,
-        }
+        types::Failure { message, code, disposition }
     }
 }
 

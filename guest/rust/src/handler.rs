@@ -47,9 +47,7 @@ where
     O: IntoPayload,
     E: Into<Error>,
 {
-    let done = Job::read(job)
-        .and_then(|job| function(job).map_err(Into::into))
-        .and_then(output);
+    let done = Job::read(job).and_then(|job| function(job).map_err(Into::into)).and_then(output);
     Ok(done?)
 }
 
@@ -93,10 +91,7 @@ mod tests {
             },
             job("41"),
         );
-        assert_eq!(
-            done.unwrap(),
-            Some(types::Payload::new("application/json", "42"))
-        );
+        assert_eq!(done.unwrap(), Some(types::Payload::new("application/json", "42")));
     }
 
     #[test]
@@ -124,19 +119,11 @@ mod tests {
         let delay = Duration::from_millis(1500);
         assert_eq!(
             failure(|_| Err(retry_after(delay, "busy").code("smtp-450"))),
-            (
-                "busy".to_owned(),
-                Some("smtp-450".to_owned()),
-                types::Disposition::RetryAfter(1500)
-            )
+            ("busy".to_owned(), Some("smtp-450".to_owned()), types::Disposition::RetryAfter(1500))
         );
         assert_eq!(
             failure(|_| Err(release(delay))),
-            (
-                "released by the handler".to_owned(),
-                None,
-                types::Disposition::Release(1500)
-            )
+            ("released by the handler".to_owned(), None, types::Disposition::Release(1500))
         );
     }
 
@@ -149,13 +136,7 @@ mod tests {
                 Ok(Csv(line.split(',').map(str::to_owned).collect()))
             }
         }
-        let done = run(
-            |job: Job<Csv>| Result::<_>::Ok(job.payload.0.len()),
-            job("a,b,c"),
-        );
-        assert_eq!(
-            done.unwrap(),
-            Some(types::Payload::new("application/json", "3"))
-        );
+        let done = run(|job: Job<Csv>| Result::<_>::Ok(job.payload.0.len()), job("a,b,c"));
+        assert_eq!(done.unwrap(), Some(types::Payload::new("application/json", "3")));
     }
 }

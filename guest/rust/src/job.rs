@@ -44,10 +44,7 @@ impl<T> Job<T> {
 
     /// The first header of this name, if there is one; case matters.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether a failure of this attempt makes the job dead.

@@ -85,10 +85,7 @@ impl Lease {
         O: IntoPayload,
         E: Into<Error>,
     {
-        let done = self
-            .job()
-            .and_then(|job| function(job).map_err(Into::into))
-            .and_then(output);
+        let done = self.job().and_then(|job| function(job).map_err(Into::into)).and_then(output);
         match done {
             Ok(output) => consumer::Lease::complete(self.handle, output.as_ref())?,
             Err(error) => return self.fail(error).map(|()| false),

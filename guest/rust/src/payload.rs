@@ -11,10 +11,7 @@ const JSON: &str = "application/json";
 impl Payload {
     /// Bytes of a media type. What is called `application/json` has to be JSON.
     pub fn new(content_type: impl Into<String>, data: impl Into<Vec<u8>>) -> Self {
-        Payload {
-            content_type: content_type.into(),
-            data: data.into(),
-        }
+        Payload { content_type: content_type.into(), data: data.into() }
     }
 
     /// JSON's `null`. Of a handler it is no output.
@@ -25,12 +22,7 @@ impl Payload {
     /// Whether the media type is JSON: `application/json`, or one that ends with `+json`;
     /// parameters and case do not matter.
     pub fn is_json(&self) -> bool {
-        let media = self
-            .content_type
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim();
+        let media = self.content_type.split(';').next().unwrap_or_default().trim();
         media.eq_ignore_ascii_case(JSON) || media.to_ascii_lowercase().ends_with("+json")
     }
 }

@@ -79,9 +79,7 @@ impl Queue {
     ///
     /// [`HostError::AccessDenied`] when no queue is bound to the name.
     pub fn open(name: &str) -> Result<Queue, HostError> {
-        Ok(Queue {
-            handle: queue::Queue::open(name)?,
-        })
+        Ok(Queue { handle: queue::Queue::open(name)? })
     }
 
     /// Puts a job with the queue's own defaults; answers its id.
@@ -120,10 +118,7 @@ impl Queue {
         options: &PutOptions,
     ) -> Result<Vec<Result<JobId, HostError>>, HostError> {
         let options = options.for_host()?;
-        let payloads = payloads
-            .into_iter()
-            .map(argument)
-            .collect::<Result<Vec<_>, _>>()?;
+        let payloads = payloads.into_iter().map(argument).collect::<Result<Vec<_>, _>>()?;
         let answers = self.handle.put_many(&payloads, options.as_ref())?;
         Ok(answers.into_iter().map(|answer| Ok(answer?)).collect())
     }

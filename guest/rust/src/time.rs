@@ -14,9 +14,7 @@ pub(crate) fn timestamp(at: SystemTime) -> u64 {
 
 /// The time a WIT timestamp stands for; one that this platform cannot hold counts as 1970.
 pub(crate) fn system_time(timestamp: u64) -> SystemTime {
-    UNIX_EPOCH
-        .checked_add(Duration::from_millis(timestamp))
-        .unwrap_or(UNIX_EPOCH)
+    UNIX_EPOCH.checked_add(Duration::from_millis(timestamp)).unwrap_or(UNIX_EPOCH)
 }
 
 #[cfg(test)]

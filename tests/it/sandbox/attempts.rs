@@ -46,7 +46,10 @@ async fn a_guest_says_when_it_wants_to_be_tried_again() -> Result<()> {
     let before = queue.get(&failed).await?.created_at.timestamp_millis();
     for (id, attempts) in [(&failed, 1), (&released, 0)] {
         let job = queue.get(id).await?;
-        assert_eq!((job.state, job.attempts, job.errors.len()), (State::Ready, attempts, attempts as usize));
+        assert_eq!(
+            (job.state, job.attempts, job.errors.len()),
+            (State::Ready, attempts, attempts as usize)
+        );
         assert!(job.due.timestamp_millis() >= before + hour, "{job:?}");
     }
     assert_eq!(queue.stats().await?.scheduled, 2);

@@ -70,7 +70,8 @@ async fn whatever_was_done_to_a_file_it_is_compiled_anew() -> Result<()> {
     let half = good.get(..good.len() / 2).unwrap_or_default();
     // That of another component, under this one's name.
     let engine = wasmtime::Engine::default();
-    let other = engine.precompile_component(b"\0asm\x0d\0\x01\0").map_err(|error| anyhow!("{error:#}"))?;
+    let other =
+        engine.precompile_component(b"\0asm\x0d\0\x01\0").map_err(|error| anyhow!("{error:#}"))?;
     for broken in [&flipped[..], half, b"", &other] {
         fs::write(&file, broken)?;
         let handler = load(&opened(&cache)?)?;

@@ -94,9 +94,8 @@ fn check(record: &ErrorRecord, (kind, words, shows): (&str, &str, Shows)) {
     assert!(record.message.contains(words), "not {words:?}: {record:#?}");
     assert_eq!((record.attempt, record.consumer.as_str()), (1, "consumer-1"));
     assert_eq!(record.code, None);
-    let has = |text: &Option<String>, words: &str| {
-        text.as_ref().is_some_and(|text| text.contains(words))
-    };
+    let has =
+        |text: &Option<String>, words: &str| text.as_ref().is_some_and(|text| text.contains(words));
     assert_eq!(has(&record.stderr, "`RUST_BACKTRACE=1`"), shows == Both, "{record:#?}");
     assert_eq!(record.stderr.is_some(), shows == Both, "{record:#?}");
     assert_eq!(has(&record.backtrace, "  0: "), shows != Nothing, "{record:#?}");

@@ -20,7 +20,11 @@ async fn a_flood_of_words_is_cut_and_its_job_completes() -> Result<()> {
     let handler = misbehave(&stage)?;
     for (flood, source, lines) in [
         (json!({"do": "log-flood"}), Source::Log, 60..=LOG_LINES),
-        (json!({"do": "log-flood", "lines": 3_000, "bytes": 3}), Source::Log, LOG_LINES..=LOG_LINES),
+        (
+            json!({"do": "log-flood", "lines": 3_000, "bytes": 3}),
+            Source::Log,
+            LOG_LINES..=LOG_LINES,
+        ),
         (json!({"do": "stdout-flood"}), Source::Stdout, 60..=LOG_LINES),
         (json!({"do": "stderr-flood"}), Source::Stderr, 60..=LOG_LINES),
     ] {
@@ -48,8 +52,7 @@ async fn a_line_tells_who_said_it_about_which_job() -> Result<()> {
     let panics = stage.queue()?.put(json!({"do": "panic"})).max_attempts(1).await?.id;
     let said = Lines::default();
     work(&stage, misbehave(&stage)?.with_log(said.sink())).await?;
-    let all = said.all();
-    for line in all.iter() {
+    for line in said.all().iter() {
         assert_eq!(line.guest, "misbehave");
         let (job, source, level) = match line.text.ends_with(" x") {
             true => (&id, Source::Log, Level::Info),
@@ -57,7 +60,6 @@ async fn a_line_tells_who_said_it_about_which_job() -> Result<()> {
         };
         assert_eq!((line.job.as_ref(), line.source, line.level), (Some(job), source, level));
     }
-    drop(all);
     assert_eq!(said.of(Source::Log), ["0 x", "1 x"]);
     let panic = said.of(Source::Stderr);
     assert!(panic.iter().any(|line| line == "panicking, as asked"), "{panic:?}");

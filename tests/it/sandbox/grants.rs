@@ -48,7 +48,8 @@ async fn a_missing_grant_is_told_with_the_line_to_add() -> Result<()> {
     insta::assert_snapshot!(filtered(&error.to_string()), @r#"
     pipeline imports more than it is granted:
       mongoqueue:jobs/queue@0.1.0
-        to grant it, add under [handler.pipeline]: queues = { next = "emails" }  # its name for a queue = that queue
+        to grant it, add under [handler.pipeline]: queues = { next = "emails" }  # its
+    name for a queue = that queue
     "#);
     // To put is not to claim.
     let grants = Grants::default().queue("jobs", stage.queue()?);
@@ -59,7 +60,8 @@ async fn a_missing_grant_is_told_with_the_line_to_add() -> Result<()> {
     insta::assert_snapshot!(filtered(&error.to_string()), @r#"
     worker imports more than it is granted:
       mongoqueue:jobs/consumer@0.1.0
-        to grant it, add under [handler.worker]: consume = { work = "emails" }  # its name for a queue = that queue
+        to grant it, add under [handler.worker]: consume = { work = "emails" }  # its
+    name for a queue = that queue
     "#);
     stage.end().await
 }
@@ -127,7 +129,8 @@ async fn what_is_not_granted_is_denied_whether_or_not_it_is_there() -> Result<()
         let failure = denied(&handler, json!({"do": "open", "queue": name})).await?;
         answers.push((failure.code, failure.message));
     }
-    let same = (Some("access-denied".to_owned()), "the host grants no queue of this name".to_owned());
+    let same =
+        (Some("access-denied".to_owned()), "the host grants no queue of this name".to_owned());
     assert_eq!(answers, vec![same; 6]);
     output(&handler, json!({"do": "put", "queue": "mine", "payload": 1})).await?;
     assert_eq!(stage.mq.queue("next")?.stats().await?.ready, 2);
@@ -191,7 +194,7 @@ async fn a_guest_sees_nothing_of_its_host() -> Result<()> {
     let look = stage.queue()?.put(json!({"do": "look"})).retain(HOUR).await?.id;
     work(&stage, misbehave(&stage)?).await?;
     let job: Job = stage.queue()?.get(&id).await?;
-    let seen = job.output.context("no output")?.to_json();
+    let seen = job.output.clone().with_context(|| format!("{job:?}"))?.to_json();
     let told = json!({
         "id": id.to_string(),
         "queue": "q",
@@ -201,7 +204,8 @@ async fn a_guest_sees_nothing_of_its_host() -> Result<()> {
         "created_at": job.created_at.timestamp_millis(),
     });
     assert_eq!(seen, told);
-    let seen = stage.queue()?.get(&look).await?.output.context("no output")?.to_json();
+    let job = stage.queue()?.get(&look).await?;
+    let seen = job.output.clone().with_context(|| format!("{job:?}"))?.to_json();
     for (what, nothing) in [
         ("args", json!([])),
         ("env", json!({})),

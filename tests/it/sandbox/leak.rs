@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 use mongoqueue::Outcome;
-use mongoqueue_tests::Stage;
+use mongoqueue_tests::{Stage, server};
 use mongoqueue_wasmtime::Limits;
 use serde_json::json;
 
@@ -18,9 +18,8 @@ const BOUND: usize = 8 << 20;
 
 #[tokio::test]
 async fn ten_thousand_deaths_leave_no_memory_behind() -> Result<()> {
-    let stage = Stage::new().await?;
-    passed(start_again("sandbox::leak::deaths_in_a_row", &[("MONGODB_URI", stage.uri())])?)?;
-    stage.end().await
+    let uri = server::uri().await?;
+    passed(start_again("sandbox::leak::deaths_in_a_row", &[("MONGODB_URI", &uri)])?)
 }
 
 #[tokio::test]

@@ -66,7 +66,8 @@ async fn bytes_arrive_untouched() -> Result<()> {
 async fn bytes_leave_with_their_media_type() -> Result<()> {
     let stage = Stage::new().await?;
     let raw = |content_type: &str| {
-        json!({"do": "raw", "content_type": content_type, "text": "{ \"a\": 1 }"})
+        let text = "{ \"a\": 1 }";
+        json!({"do": "raw", "content_type": content_type, "text": text})
     };
     for (content_type, expected) in [
         ("text/plain; charset=utf-8", Payload::bytes("text/plain; charset=utf-8", "{ \"a\": 1 }")),
@@ -154,7 +155,12 @@ async fn markdown_becomes_html() -> Result<()> {
 
     let page: Value = queue.get(&small).await?.output.context("no page")?.to_json();
     assert_eq!((&page["name"], &page["title"]), (&json!("notes.md"), &json!("Notes on jobs")));
-    insta::assert_snapshot!(page["html"].as_str().context("no HTML")?, @"");
+    insta::assert_snapshot!(page["html"].as_str().context("no HTML")?, @r"
+    <h1>Notes on <code>jobs</code></h1>
+    <table><thead><tr><th>a</th><th>b</th></tr></thead><tbody>
+    <tr><td>1</td><td><del>2</del></td></tr>
+    </tbody></table>
+    ");
     // Its page may be above the limit of an output.
     let job = queue.get(&large).await?;
     let ended = job.state == State::Completed

@@ -32,13 +32,34 @@ fn hello() -> Result<Vec<u8>> {
 
 #[test]
 fn what_is_no_handler_is_told_what_it_is() -> Result<()> {
-    insta::assert_snapshot!(told(b"")?, @"");
-    insta::assert_snapshot!(told(b"#!/bin/sh\necho hello\n")?, @"");
-    insta::assert_snapshot!(told(b"  (component)\n")?, @"");
-    insta::assert_snapshot!(told(b"\0asm\x01\0\0\0")?, @"");
-    insta::assert_snapshot!(told(EMPTY)?, @"");
-    insta::assert_snapshot!(told(b"\0asm\x0d\0")?, @"");
-    insta::assert_snapshot!(told(b"\0asm\x0e\0\x01\0")?, @"");
+    insta::assert_snapshot!(told(b"")?, @r"
+    notes is no component (it is empty); a component is a .wasm file built for
+    wasm32-wasip2
+    ");
+    insta::assert_snapshot!(told(b"#!/bin/sh\necho hello\n")?, @r"
+    notes is no component (it doesn't start as WebAssembly does); a component is a .wasm
+    file built for wasm32-wasip2
+    ");
+    insta::assert_snapshot!(
+        told(b"  (component)\n")?,
+        @"notes is WebAssembly text; translate it by `wasm-tools parse`"
+    );
+    insta::assert_snapshot!(told(b"\0asm\x01\0\0\0")?, @r"
+    notes is a core WebAssembly module; build it for wasm32-wasip2, or make it a
+    component by `wasm-tools component new`
+    ");
+    insta::assert_snapshot!(told(EMPTY)?, @r"
+    notes is a component that is neither handler nor program; a handler exports
+    mongoqueue:jobs/handler@0.1, this exports nothing
+    ");
+    insta::assert_snapshot!(told(b"\0asm\x0d\0")?, @r"
+    notes is no component (unexpected end-of-file (at offset 0x4)); a component is a
+    .wasm file built for wasm32-wasip2
+    ");
+    insta::assert_snapshot!(told(b"\0asm\x0e\0\x01\0")?, @r"
+    notes is no component (unknown binary version:    N (at offset 0x4)); a component is
+    a .wasm file built for wasm32-wasip2
+    ");
     Ok(())
 }
 
@@ -58,8 +79,13 @@ fn a_core_module_is_told_from_a_component() -> Result<()> {
 fn machine_code_is_never_taken() -> Result<()> {
     let hello = hello()?;
     // Made by this very version, and by one with this host's own settings.
-    let code = wasmtime::Engine::default().precompile_component(&hello).map_err(|error| anyhow!("{error:#}"))?;
-    insta::assert_snapshot!(told(&code)?, @"");
+    let code = wasmtime::Engine::default()
+        .precompile_component(&hello)
+        .map_err(|error| anyhow!("{error:#}"))?;
+    insta::assert_snapshot!(told(&code)?, @r"
+    notes is machine code; give the .wasm that it was made from; this would run
+    unchecked
+    ");
     let error = refused(&code)?;
     assert_eq!(error.blame(), Blame::Component);
     let folder = tempfile::tempdir()?;
@@ -81,7 +107,10 @@ fn a_file_that_was_cut_off_is_refused_wherever_it_was_cut() -> Result<()> {
         assert_eq!(error.blame(), Blame::Component, "{part}: {error}");
     }
     let cut = hello.get(..hello.len() - 1).unwrap_or_default();
-    insta::assert_snapshot!(told(cut)?, @"");
+    insta::assert_snapshot!(told(cut)?, @r"
+    notes is no component (unexpected end-of-file (at offset N)); a component is a .wasm
+    file built for wasm32-wasip2
+    ");
     Ok(())
 }
 
@@ -114,14 +143,20 @@ fn a_component_has_to_fit_the_limits() -> Result<()> {
         bail!("it was not refused")
     };
     assert_eq!(error.blame(), Blame::Operator);
-    insta::assert_snapshot!(filtered(&error.to_string()), @"");
+    insta::assert_snapshot!(
+        filtered(&error.to_string()),
+        @"hello starts with N bytes of memory, the limit is N"
+    );
     let limits = Limits { component_bytes: 1_000, ..Limits::default() };
     let small = Sandbox::new(SandboxOptions { limits, instances: 1, cache: None })?;
     let Err(error) = ComponentHandler::load(&small, source("hello")?, Grants::default()) else {
         bail!("it was not refused")
     };
     assert_eq!(error.blame(), Blame::Operator);
-    insta::assert_snapshot!(filtered(&error.to_string()), @"");
+    insta::assert_snapshot!(
+        filtered(&error.to_string()),
+        @"hello is too large: N bytes, the limit is N"
+    );
     Ok(())
 }
 
@@ -132,7 +167,10 @@ fn a_file_that_is_not_there_is_named() -> Result<()> {
         bail!("it was found")
     };
     assert_eq!(error.blame(), Blame::Operator);
-    insta::assert_snapshot!(error.to_string(), @"");
+    insta::assert_snapshot!(
+        error.to_string(),
+        @"cannot read no/such/notes.wasm: No such file or directory (os error 2)"
+    );
     let folder = tempfile::tempdir()?;
     let source = ComponentSource::file(folder.path());
     let loaded = ComponentHandler::load(sandbox()?, source, Grants::default());

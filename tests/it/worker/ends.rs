@@ -79,7 +79,10 @@ async fn a_panic_is_a_record_and_the_worker_goes_on() -> Result<()> {
     let options = mongoqueue::ListOptions { state: Some(State::Dead), limit: 0 };
     for job in stage.queue()?.list(&options).await? {
         let n: i32 = job.payload.deserialize()?;
-        assert_eq!((&*record(&job)?.kind, &*record(&job)?.message), ("panic", &*format!("{n} is odd")));
+        assert_eq!(
+            (&*record(&job)?.kind, &*record(&job)?.message),
+            ("panic", &*format!("{n} is odd"))
+        );
         assert!(record(&job)?.backtrace.as_deref().is_some_and(|it| it.contains("worker/ends.rs")));
     }
     stage.end().await
@@ -103,13 +106,15 @@ async fn the_deadline_cuts_an_attempt_off() -> Result<()> {
 #[tokio::test]
 async fn an_output_over_the_limit_fails_for_good() -> Result<()> {
     let stage = Stage::new().await?;
-    let handler = async |_| Ok::<_, BoxError>(Payload::bytes("text/plain", vec![0; 1024 * 1024 + 1]));
+    let handler =
+        async |_| Ok::<_, BoxError>(Payload::bytes("text/plain", vec![0; 1024 * 1024 + 1]));
     let (summary, job) = once(&stage, PutOptions::default(), handler).await?;
     assert_eq!(summary, Summary { failed: 1, dead: 1, ..Summary::default() });
     assert_eq!(record(&job)?.kind, "limit:output");
     assert_eq!(record(&job)?.message, "output too large: 1048577 bytes, the limit is 1048576");
     // A mebibyte is none too many, nor are several in one batch.
-    let large = from_fn(async |_| Ok::<_, BoxError>(Payload::bytes("text/plain", vec![0; 1 << 20])));
+    let large =
+        from_fn(async |_| Ok::<_, BoxError>(Payload::bytes("text/plain", vec![0; 1 << 20])));
     put(&stage, 20, PutOptions { retain: Some(HOUR), ..PutOptions::default() }).await?;
     assert_eq!(drain(&stage, until_empty(20), large).await?.completed, 20);
     stage.end().await

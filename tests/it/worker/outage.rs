@@ -75,7 +75,7 @@ async fn while_reads_fail_it_says_so_once_and_goes_on_after() -> Result<()> {
     let fail = FailPoint::on(&stage, closing(&["find"]), None).await?;
     let mut running = Running::start(worker(&stage, until_empty(4), counting(&runs, None))?);
     let words = running.events.until("it is in trouble", trouble).await?;
-    assert!(words.starts_with("database unreachable while trying to"), "{words}");
+    assert!(words.starts_with("can't reach the database to "), "{words}");
     assert!(fail.off().await? > 0);
     running.events.until("it has recovered", recovered).await?;
     let told = running.events.finished().await;

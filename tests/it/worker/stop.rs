@@ -100,8 +100,9 @@ async fn what_was_claimed_ahead_is_handed_back() -> Result<()> {
     let running = Running::start(worker(&stage, options, handler)?);
     gate.begun(8).await?;
     let summary = running.stop().await?;
-    assert_eq!((summary.completed, summary.failed, summary.lost), (1_000, 0, 0));
-    assert_handed_back(&stage, 2_000).await?;
+    assert_eq!((summary.failed, summary.lost), (0, 0));
+    assert!(summary.handed_back > 8, "nothing was claimed ahead: {summary:?}");
+    assert_handed_back(&stage, 3_000 - usize::try_from(summary.completed)?).await?;
     stage.end().await
 }
 

@@ -29,11 +29,7 @@ pub(crate) fn unreachable() -> ! {
 pub(crate) fn stack() -> Result<Payload> {
     // No compiler makes a loop of it: what is done after the call cannot be done before it.
     fn dive(depth: u64) -> u64 {
-        if depth == 0 {
-            0
-        } else {
-            dive(depth - 1).rotate_left(1) ^ depth
-        }
+        if depth == 0 { 0 } else { dive(depth - 1).rotate_left(1) ^ depth }
     }
     payloads::json(&json!(dive(black_box(u64::MAX))))
 }
@@ -41,11 +37,7 @@ pub(crate) fn stack() -> Result<Payload> {
 pub(crate) fn stack_in_memory() -> Result<Payload> {
     fn dive(depth: u64) -> u64 {
         let ballast = black_box([depth; 64]);
-        if depth == 0 {
-            0
-        } else {
-            dive(depth - 1) + ballast[(depth % 64) as usize]
-        }
+        if depth == 0 { 0 } else { dive(depth - 1) + ballast[(depth % 64) as usize] }
     }
     payloads::json(&json!(dive(black_box(u64::MAX))))
 }
@@ -65,10 +57,7 @@ pub(crate) fn memory_ask(bytes: usize) -> Result<Payload> {
     payloads::json(&json!({ "bytes": bytes, "granted": granted }))
 }
 
-#[allow(
-    unsafe_code,
-    reason = "what must not happen cannot be written without it"
-)]
+#[allow(unsafe_code, reason = "what must not happen cannot be written without it")]
 mod wild {
     /// Past the four gigabytes that 32 bits reach, less one page.
     pub(super) fn read() -> u8 {

@@ -98,10 +98,7 @@ enum Do {
 
     // Too much of something.
     /// Writes `lines` log lines of `bytes` each.
-    LogFlood {
-        lines: Option<usize>,
-        bytes: Option<usize>,
-    },
+    LogFlood { lines: Option<usize>, bytes: Option<usize> },
     /// Prints so many bytes to stdout.
     StdoutFlood { bytes: Option<usize> },
     /// Prints so many bytes to stderr.

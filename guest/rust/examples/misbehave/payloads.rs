@@ -29,18 +29,9 @@ pub(crate) fn deep(depth: Option<usize>) -> Payload {
 
 /// An error with two sources.
 pub(crate) fn chain() -> impl StdError + 'static {
-    let root = Link {
-        text: "no route to host",
-        source: None,
-    };
-    let middle = Link {
-        text: "connecting to mail.example",
-        source: Some(Box::new(root)),
-    };
-    Link {
-        text: "sending the mail",
-        source: Some(Box::new(middle)),
-    }
+    let root = Link { text: "no route to host", source: None };
+    let middle = Link { text: "connecting to mail.example", source: Some(Box::new(root)) };
+    Link { text: "sending the mail", source: Some(Box::new(middle)) }
 }
 
 #[derive(Debug)]

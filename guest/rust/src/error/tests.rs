@@ -21,10 +21,7 @@ impl StdError for Link {
 }
 
 fn chain(texts: &[&'static str], end: Option<Box<dyn StdError>>) -> Option<Box<dyn StdError>> {
-    texts
-        .iter()
-        .rev()
-        .fold(end, |source, text| Some(Box::new(Link(text, source))))
+    texts.iter().rev().fold(end, |source, text| Some(Box::new(Link(text, source))))
 }
 
 fn by_question_mark(texts: &[&'static str], end: Option<Box<dyn StdError>>) -> Error {
@@ -52,10 +49,7 @@ fn a_source_that_was_already_told_is_not_told_again() {
 fn a_host_error_anywhere_in_the_chain_gives_its_code() {
     let error = by_question_mark(&["saving"], Some(Box::new(HostError::LeaseLost)));
     assert_eq!(error.get_code(), Some("lease-lost"));
-    assert_eq!(
-        error.message(),
-        "sending: saving: the lease on the job is lost"
-    );
+    assert_eq!(error.message(), "sending: saving: the lease on the job is lost");
 }
 
 #[test]
@@ -65,16 +59,10 @@ fn context_keeps_code_and_disposition() {
     assert_eq!(error.message(), "sending to a@b: mailbox full");
     assert_eq!(error.get_code(), Some("smtp-552"));
     assert_eq!(error.disposition(), Disposition::Reject);
-    assert_eq!(
-        format!("{error:?}"),
-        "sending to a@b: mailbox full (smtp-552)"
-    );
+    assert_eq!(format!("{error:?}"), "sending to a@b: mailbox full (smtp-552)");
 
     let none: Option<u8> = None;
-    assert_eq!(
-        none.context("no port given").unwrap_err().message(),
-        "no port given"
-    );
+    assert_eq!(none.context("no port given").unwrap_err().message(), "no port given");
 }
 
 #[test]
@@ -83,13 +71,7 @@ fn every_disposition_reaches_the_host_in_milliseconds() {
     assert_eq!(failure(Error::new("x")), types::Disposition::Retry);
     assert_eq!(failure(reject("x")), types::Disposition::Reject);
     let soon = Duration::from_secs(3);
-    assert_eq!(
-        failure(retry_after(soon, "x")),
-        types::Disposition::RetryAfter(3000)
-    );
+    assert_eq!(failure(retry_after(soon, "x")), types::Disposition::RetryAfter(3000));
     assert_eq!(failure(release(soon)), types::Disposition::Release(3000));
-    assert_eq!(
-        failure(release(Duration::MAX)),
-        types::Disposition::Release(u64::MAX)
-    );
+    assert_eq!(failure(release(Duration::MAX)), types::Disposition::Release(u64::MAX));
 }

@@ -29,11 +29,9 @@ fn refused(content_type: &str, data: &str) -> String {
 
 #[test]
 fn json_under_any_of_its_names_is_read() {
-    for content_type in [
-        "application/json",
-        "Application/JSON; charset=utf-8",
-        "application/vnd.order+json",
-    ] {
+    for content_type in
+        ["application/json", "Application/JSON; charset=utf-8", "application/vnd.order+json"]
+    {
         let order = read(content_type, r#"{"items": [{"price": 3}]}"#).unwrap();
         assert_eq!(order.items.len(), 1);
     }
@@ -42,10 +40,7 @@ fn json_under_any_of_its_names_is_read() {
 #[test]
 fn a_payload_that_does_not_fit_says_where() {
     assert_eq!(
-        refused(
-            "application/json",
-            r#"{"items": [{"price": 3}, {"price": -1}]}"#
-        ),
+        refused("application/json", r#"{"items": [{"price": 3}, {"price": -1}]}"#),
         "the payload: at `items[1].price`: invalid value: integer `-1`, expected u32 \
          at line 1 column 37"
     );
@@ -90,8 +85,5 @@ fn an_output_that_is_not_json_is_rejected() {
     let error = output(HashMap::from([([1, 2], 3)])).unwrap_err();
     assert_eq!(error.get_code(), Some("bad-output"));
     assert_eq!(error.disposition(), Disposition::Reject);
-    assert_eq!(
-        error.message(),
-        "the output: cannot be written as JSON: key must be a string"
-    );
+    assert_eq!(error.message(), "the output: cannot be written as JSON: key must be a string");
 }
