@@ -94,6 +94,11 @@ impl Mongod {
         self.process.as_ref().map(Process::id)
     }
 
+    /// Whether the process is there, be it frozen; false once it has ended by whatever cause.
+    pub fn is_running(&mut self) -> bool {
+        self.process.is_some() && self.check().is_ok()
+    }
+
     /// The server's log: lines of JSON.
     pub fn log(&self) -> PathBuf {
         self.launch.log.clone()

@@ -38,7 +38,7 @@ pub(crate) async fn alone(mongod: &mut Mongod) -> Result<(), Error> {
                 None => return Ok(false),
             },
             Err(error) if code(&error) == Some(NOT_YET_INITIALIZED) => {
-                admin.run(doc! { "replSetInitiate": config(&[port]) }).await
+                admin.run(doc! { "replSetInitiate": config(std::slice::from_ref(&host)) }).await
             }
             Err(error) => Err(error),
         };
@@ -47,11 +47,11 @@ pub(crate) async fn alone(mongod: &mut Mongod) -> Result<(), Error> {
     .await
 }
 
-/// Makes a set of the servers that listen on these ports; this one, whose data is new, is told.
-pub(crate) async fn together(mongod: &mut Mongod, ports: &[u16]) -> Result<(), Error> {
+/// Makes a set of the servers with these addresses; this one, whose data is new, is told.
+pub(crate) async fn together(mongod: &mut Mongod, hosts: &[String]) -> Result<(), Error> {
     let admin = Admin::new(mongod.port())?;
     until(mongod, async || {
-        settled(admin.run(doc! { "replSetInitiate": config(ports) }).await)?;
+        settled(admin.run(doc! { "replSetInitiate": config(hosts) }).await)?;
         Ok(true)
     })
     .await
@@ -107,9 +107,9 @@ fn settled(asked: Result<Document, Error>) -> Result<bool, Error> {
     }
 }
 
-fn config(ports: &[u16]) -> Document {
-    let members = ports.iter().zip(0_i32..);
-    let members = members.map(|(port, id)| doc! { "_id": id, "host": format!("{HOST}:{port}") });
+fn config(hosts: &[String]) -> Document {
+    let members = hosts.iter().zip(0_i32..);
+    let members = members.map(|(host, id)| doc! { "_id": id, "host": host });
     doc! {
         "_id": SET_NAME,
         "members": members.map(Bson::Document).collect::<Vec<_>>(),

@@ -20,11 +20,13 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often it is looked for.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// A replica set whose members can be killed, frozen and restarted one by one. All data is
-/// temporary. A dead primary is replaced after about three seconds, a frozen one after five.
+/// A replica set whose members can be killed, frozen and restarted one by one. A dead primary is
+/// replaced after about three seconds, a frozen one after five.
 #[derive(Debug)]
 pub struct ReplicaSet {
     members: Vec<Mongod>,
+    /// `host:port` of each, as the set's configuration has it.
+    addresses: Vec<String>,
 }
 
 impl ReplicaSet {
@@ -39,19 +41,36 @@ impl ReplicaSet {
         within: &Path,
         options: Options,
     ) -> Result<ReplicaSet, Error> {
+        let data = vec![Data::Temporary(within.to_owned()); members.clamp(1, LARGEST)];
+        Self::start_behind(program, data, options, |_, port| format!("{HOST}:{port}")).await
+    }
+
+    /// The same with a place for each member's data, and with addresses of the caller's: members
+    /// and drivers reach each member by the one that `address` answers, for example that of a proxy
+    /// in front of it. It is told the member's place among the [`members`](Self::members), and the
+    /// port on 127.0.0.1 where it listens; who connects to the address from then on has to reach
+    /// the member.
+    ///
+    /// # Errors
+    /// As [`Mongod::start`]; [`Error::NotReady`] where a member is not reached by its address.
+    pub async fn start_behind(
+        program: &Program,
+        data: Vec<Data>,
+        options: Options,
+        mut address: impl FnMut(usize, u16) -> String,
+    ) -> Result<ReplicaSet, Error> {
         let options = Options { port: None, ..options };
-        let mut set = ReplicaSet { members: Vec::new() };
-        for _ in 0..members.clamp(1, LARGEST) {
-            let data = Data::Temporary(within.to_owned());
-            set.members.push(Mongod::listening(program, data, options.clone()).await?);
+        let mut set = ReplicaSet { members: Vec::new(), addresses: Vec::new() };
+        for (place, data) in data.into_iter().take(LARGEST).enumerate() {
+            let member = Mongod::listening(program, data, options.clone()).await?;
+            set.addresses.push(address(place, member.port()));
+            set.members.push(member);
         }
-        let ports: Vec<u16> = set.members.iter().map(Mongod::port).collect();
-        let hosts: Vec<String> = ports.iter().map(|port| format!("{HOST}:{port}")).collect();
         if let Some(first) = set.members.first_mut() {
-            primary::together(first, &ports).await?;
+            primary::together(first, &set.addresses).await?;
         }
         for member in &mut set.members {
-            member.joined(&hosts.join(","));
+            member.joined(&set.addresses.join(","));
             primary::member(member).await?;
         }
         set.primary().await?;
@@ -60,9 +79,7 @@ impl ReplicaSet {
 
     /// The URI that drivers connect to, with all members.
     pub fn uri(&self) -> String {
-        let hosts: Vec<String> =
-            self.members.iter().map(|member| format!("{HOST}:{}", member.port())).collect();
-        uri(&hosts.join(","))
+        uri(&self.addresses.join(","))
     }
 
     /// The members, in an order that stays.

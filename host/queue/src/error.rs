@@ -171,6 +171,10 @@ impl Error {
             ErrorKind::Write(mongodb::error::WriteFailure::WriteConcernError(_)) => {
                 Self::MayHaveHappened { doing, source }
             }
+            // Some are written, perhaps all, and not safe yet.
+            ErrorKind::InsertMany(many) if many.write_concern_error.is_some() => {
+                Self::MayHaveHappened { doing, source }
+            }
             _ => Self::Database { doing, source },
         }
     }
@@ -179,7 +183,10 @@ impl Error {
     pub(crate) fn from_write(doing: &'static str, source: mongodb::error::Error) -> Self {
         use mongodb::error::ErrorKind;
         match source.kind.as_ref() {
-            ErrorKind::Io(_) => Self::MayHaveHappened { doing, source },
+            // A pool is also cleared under commands that are on their way.
+            ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. } => {
+                Self::MayHaveHappened { doing, source }
+            }
             _ => Self::from_driver(doing, source),
         }
     }

@@ -25,6 +25,10 @@
 //! [`Lock`], mutual exclusion beside the queue.
 
 // In this order: a room uses only those above it.
+#[cfg(feature = "breaks")]
+pub mod breaks;
+#[cfg(not(feature = "breaks"))]
+mod breaks;
 mod error;
 mod retry;
 mod defaults;

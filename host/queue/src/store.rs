@@ -14,6 +14,7 @@ use mongodb::options::{
 };
 use mongodb::{Client, Collection, Database};
 
+use crate::breaks::{self, Break};
 use crate::error::{Error, Result};
 use crate::transition::{Change, Reach, Transition};
 
@@ -66,7 +67,11 @@ impl Store {
         collection: &str,
         payload_limit: usize,
     ) -> Self {
-        let majority = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
+        let mut majority =
+            WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
+        if breaks::on(Break::PutUnsafe) {
+            majority = WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build();
+        }
         // Reads see what the primary has: a claim of another process is there before the majority
         // has it.
         let options = CollectionOptions::builder()

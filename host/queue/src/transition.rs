@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bson::{Bson, DateTime, Document, doc};
 
+use crate::breaks::{self, Break};
 use crate::defaults::Defaults;
 use crate::job::{Event, JobId, Progress, State, Token, to_millis};
 use crate::outcome::{Disposition, Failure};
@@ -18,8 +19,8 @@ mod record;
 mod turn;
 
 pub(crate) use lease::{
-    close_lease, close_lease_of_one, leave_lease, note_cancel, open_lease, renew_lease,
-    take_back_lease,
+    close_lease, close_lease_of_one, has_expired, leave_lease, note_cancel, open_lease,
+    renew_lease, take_back_lease,
 };
 pub(crate) use turn::{acquire, give_turn, keep, let_go};
 
@@ -61,7 +62,7 @@ pub(crate) struct Held<'a> {
 
 impl Held<'_> {
     fn fence(&self) -> Document {
-        doc! { "_id": self.id.to_bson(), "queue": self.queue, "claim.token": self.token.to_bson() }
+        fenced(doc! { "_id": self.id.to_bson(), "queue": self.queue }, self.token)
     }
 }
 
@@ -78,6 +79,7 @@ pub(crate) fn claim(
         "_id": { "$in": ids }, "queue": queue, "state": State::Ready.name(),
         "due": { "$lte": found_due },
     };
+    breaks::note_consumer(consumer);
     // Operators, no pipeline: half the server's work, for the write that is made most.
     let update = doc! {
         "$set": {
@@ -135,6 +137,9 @@ pub(crate) fn fail(
 pub(crate) fn release(held: &Held<'_>, delay: Duration) -> Transition {
     let state = state_after(|_, cancelled| Event::Release { cancelled });
     let mut update = vec![doc! { "$set": { "state": state, "due": after(delay) } }];
+    if breaks::on(Break::ReleaseCounts) {
+        update.push(doc! { "$set": { "attempts": { "$add": ["$attempts", 1] } } });
+    }
     update.extend(leave_running());
     Transition { filter: held.fence(), change: Change::Update(update), reach: Reach::One }
 }
@@ -156,7 +161,12 @@ pub(crate) fn expire(queue: &str, token: Token, ids: Vec<Bson>, consumer: &str) 
     let state = state_after(|spent, cancelled| Event::Expire { spent, cancelled });
     update.push(doc! { "$set": { "state": state } });
     update.extend(leave_running());
-    let filter = fence_many(queue, token, ids);
+    let mut filter = doc! { "_id": { "$in": ids }, "queue": queue };
+    if breaks::on(Break::BlindReclaim) {
+        filter.insert("state", State::Running.name());
+    } else {
+        filter.insert("claim.token", token.to_bson());
+    }
     Transition { filter, change: Change::Update(update), reach: Reach::Many }
 }
 
@@ -301,7 +311,17 @@ fn after(delay: Duration) -> Document {
 }
 
 fn fence_many(queue: &str, token: Token, ids: Vec<Bson>) -> Document {
-    doc! { "_id": { "$in": ids }, "queue": queue, "claim.token": token.to_bson() }
+    fenced(doc! { "_id": { "$in": ids }, "queue": queue }, token)
+}
+
+/// What every write after a claim asks for: that the claim still holds the job.
+fn fenced(mut filter: Document, token: Token) -> Document {
+    if breaks::on(Break::FenceByConsumer) {
+        filter.insert("claim.consumer", breaks::consumer());
+    } else if !breaks::on(Break::NoFence) {
+        filter.insert("claim.token", token.to_bson());
+    }
+    filter
 }
 
 fn put_payload(set: &mut Document, name: &str, payload: Option<&Payload>) {

@@ -1,14 +1,14 @@
 //! A claimed job in pull mode: finishing it consumes it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use super::{Attempt, Hold};
 use crate::check::duration_is_valid;
 use crate::error::{Error, Result};
-use crate::job::{Job, Progress, State, Token};
+use crate::job::{Event, Job, Progress, State, Token};
 use crate::outcome::{Disposition, Failure, Outcome};
 use crate::payload::Payload;
 use crate::store::{Settlement, Verdict};
@@ -116,10 +116,25 @@ impl Lease {
             output.check("output", self.hold.store.payload_limit())?;
         }
         let consumer = self.consumer();
+        let after = state_after(self.job(), &outcome, self.attempt.cancel_was_asked());
         let settlement = self.settlement(verdict(self.job(), outcome, &consumer, rand::random()));
         // Whatever the answer, it is not handed back: the write may have happened.
         self.ours = false;
-        let state = self.hold.store.settle_one(&settlement).await?;
+        let mut unknown = None;
+        let state = loop {
+            let answer = self.hold.store.settle_one(&settlement).await;
+            let may_be_held = self.hold.until() > Instant::now();
+            match (answer, unknown.take()) {
+                (Err(error @ Error::MayHaveHappened { .. }), _) if may_be_held => {
+                    unknown = Some(error);
+                }
+                // The job is gone, and nobody can have taken it while its lease lasts: the write
+                // that stayed without an answer took effect.
+                (Err(Error::LeaseLost { .. }), Some(_)) if may_be_held => break after,
+                (Err(Error::LeaseLost { .. }), Some(error)) => return Err(error),
+                (answer, _) => break answer?,
+            }
+        };
         Ok(state.unwrap_or(State::Completed))
     }
 
@@ -162,6 +177,20 @@ impl Drop for Lease {
             let _: Result<_, Error> = store.settle_one(&settlement).await;
         });
     }
+}
+
+/// Where an outcome leaves the job; `None` when it is removed.
+pub(crate) fn state_after(job: &Job, outcome: &Outcome, cancelled: bool) -> Option<State> {
+    let spent = job.attempt() >= job.max_attempts;
+    let event = match outcome {
+        Outcome::Completed(_) if job.retain.is_none() => return None,
+        Outcome::Completed(_) => Event::Complete,
+        Outcome::Failed(failure) if failure.disposition == Disposition::Reject => Event::Reject,
+        Outcome::Failed(_) => Event::Fail { spent, cancelled },
+        Outcome::Released { .. } => Event::Release { cancelled },
+        Outcome::HandedBack => Event::HandBack { cancelled },
+    };
+    State::Running.after(event)
 }
 
 /// What an outcome means for the job: pure, `chance` in `0.0..1.0` spreads the retries.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::breaks::{self, Break};
 use crate::claim::Batch;
 use crate::error::Result;
 use crate::job::{JobId, Token};
@@ -28,14 +29,15 @@ pub(crate) struct Hold {
 }
 
 impl Hold {
-    /// The lease of a claim that was made elsewhere: it is asked about when it is used.
+    /// The lease of a claim that was made elsewhere: until when it is good is known when it has been
+    /// renewed.
     pub(crate) fn new(store: Store, queue: Arc<str>, token: Token, length: Duration) -> Self {
         Self {
             store,
             queue,
             token,
             length,
-            until: Mutex::new(far(Instant::now(), length)),
+            until: Mutex::new(Instant::now()),
             lost: CancellationToken::new(),
             stops: Mutex::default(),
             unsettled: AtomicUsize::new(1),
@@ -58,6 +60,10 @@ impl Hold {
     pub(crate) async fn extend(&self, by: Duration) -> Result<bool> {
         let asked = Instant::now();
         match self.store.renew(&self.queue, self.token, by).await? {
+            Renewed::Lost if breaks::on(Break::DeafHeartbeat) => {
+                *lock(&self.until) = far(asked, by);
+                Ok(true)
+            }
             Renewed::Lost => {
                 self.lost.cancel();
                 Ok(false)

@@ -172,7 +172,7 @@ impl Store {
 
     /// The leases of the queue that have run out, the oldest first, at most `n`.
     pub(crate) async fn expired(&self, queue: &str, n: i64) -> Result<Vec<ExpiredLease>> {
-        let filter = doc! { "queue": queue, "$expr": { "$lt": ["$until", "$$NOW"] } };
+        let filter = doc! { "queue": queue, "$expr": transition::has_expired() };
         let found = self.inner.leases.find(filter).sort(doc! { "until": 1 }).limit(n).await;
         let found = found.map_err(|e| Error::from_driver(TAKING_BACK, e))?;
         let found: Vec<Document> =

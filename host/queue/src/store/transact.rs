@@ -13,6 +13,7 @@ use mongodb::error::{TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RES
 use mongodb::options::{Acknowledgment, ReadConcern, WriteConcern};
 
 use super::{PATIENCE, Store};
+use crate::breaks::{self, Break};
 use crate::error::{Error, Result};
 use crate::job::State;
 use crate::transition::{Change, Reach, Transition};
@@ -112,6 +113,9 @@ impl Store {
         safety: Safety,
         steps: &[Step],
     ) -> Result<Vec<Answer>, Aborted> {
+        if breaks::on(Break::NoTransaction) {
+            return self.one_by_one(doing, steps).await;
+        }
         let started = Instant::now();
         let failed = |e| Aborted::Failed(Error::from_driver(doing, e));
         let mut session = self.inner.client.start_session().await.map_err(failed)?;
@@ -129,6 +133,24 @@ impl Store {
             tokio::time::sleep(jitter(attempt)).await;
         }
         Err(Error::Contended { doing, tries, spent: started.elapsed() }.into())
+    }
+
+    /// What [`Break::NoTransaction`] makes of it.
+    async fn one_by_one(
+        &self,
+        doing: &'static str,
+        steps: &[Step],
+    ) -> Result<Vec<Answer>, Aborted> {
+        let mut answers = Vec::new();
+        for step in steps {
+            let reply = self.inner.database.run_command(self.command(step)).await;
+            let answer = read_answer(step, &reply.map_err(|e| Error::from_write(doing, e))?);
+            if !step.expect.contains(&answer.n) {
+                return Err(Aborted::Unmet);
+            }
+            answers.push(answer);
+        }
+        Ok(answers)
     }
 
     async fn transact_once(
@@ -174,13 +196,7 @@ impl Store {
         {
             return Err(mongodb::error::Error::custom(error.to_string()));
         }
-        if step.returning {
-            let job = reply.get_document("value").ok();
-            let state = job.and_then(|job| job.get_str("state").ok()?.parse().ok());
-            return Ok(Answer { n: u64::from(job.is_some()), state });
-        }
-        let n = reply.get("n").and_then(whole).unwrap_or(0);
-        Ok(Answer { n, state: None })
+        Ok(read_answer(step, &reply))
     }
 
     fn command(&self, step: &Step) -> Document {
@@ -216,6 +232,15 @@ impl Store {
     }
 }
 
+fn read_answer(step: &Step, reply: &Document) -> Answer {
+    if step.returning {
+        let job = reply.get_document("value").ok();
+        let state = job.and_then(|job| job.get_str("state").ok()?.parse().ok());
+        return Answer { n: u64::from(job.is_some()), state };
+    }
+    Answer { n: reply.get("n").and_then(whole).unwrap_or(0), state: None }
+}
+
 /// What names its documents finds them by that: without a hint the server tries other indexes too.
 pub(super) fn hint(filter: &Document) -> Document {
     if filter.contains_key("_id") {
@@ -232,6 +257,12 @@ async fn commit(doing: &'static str, session: &mut ClientSession) -> Result<(), 
         let Err(error) = session.commit_transaction().await else { return Ok(()) };
         if !error.contains_label(UNKNOWN_TRANSACTION_COMMIT_RESULT) {
             return Err(Try::sort(doing, error));
+        }
+        if breaks::on(Break::UnknownIsSuccess) {
+            return Ok(());
+        }
+        if breaks::on(Break::UnknownIsFailure) {
+            return Err(Try::Again);
         }
         if started.elapsed() > PATIENCE {
             return Err(Try::Failed(Error::MayHaveHappened { doing, source: error }));

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use bson::{Bson, doc};
+use bson::{Bson, DateTime, Document, doc};
 
-use super::{Change, Reach, Transition, after};
+use super::{Change, Reach, Transition};
+use crate::breaks::{self, Break};
 use crate::job::{JobId, Token, to_millis};
 
 /// A new lease over `ids`.
@@ -21,7 +22,7 @@ pub(crate) fn open_lease(
         "consumer": { "$literal": consumer },
         "jobs": { "$literal": ids },
         "length_ms": to_millis(length),
-        "until": after(length),
+        "until": from_now(length),
     } }];
     let filter = doc! { "_id": token.to_bson(), "queue": queue };
     Transition { filter, change: Change::Upsert(update), reach: Reach::One }
@@ -30,7 +31,7 @@ pub(crate) fn open_lease(
 /// The lease lasts at least `length` from now. One that ran out but was not taken back is still
 /// held: nobody else can have its jobs.
 pub(crate) fn renew_lease(queue: &str, token: Token, length: Duration) -> Transition {
-    let update = vec![doc! { "$set": { "until": { "$max": ["$until", after(length)] } } }];
+    let update = vec![doc! { "$set": { "until": { "$max": ["$until", from_now(length)] } } }];
     let filter = doc! { "_id": token.to_bson(), "queue": queue };
     Transition { filter, change: Change::Update(update), reach: Reach::One }
 }
@@ -52,7 +53,10 @@ pub(crate) fn close_lease(queue: &str, token: Token) -> Transition {
 
 /// The lease goes if `id` is its only job.
 pub(crate) fn close_lease_of_one(queue: &str, token: Token, id: &JobId) -> Transition {
-    let filter = doc! { "_id": token.to_bson(), "queue": queue, "jobs": [id.to_bson()] };
+    let mut filter = doc! { "_id": token.to_bson(), "queue": queue };
+    if !breaks::on(Break::LeaseWithFirst) {
+        filter.insert("jobs", vec![id.to_bson()]);
+    }
     Transition { filter, change: Change::Delete, reach: Reach::One }
 }
 
@@ -66,7 +70,20 @@ pub(crate) fn leave_lease(queue: &str, token: Token, id: &JobId) -> Transition {
 
 /// The lease goes, if it is still expired.
 pub(crate) fn take_back_lease(queue: &str, token: Token) -> Transition {
-    let expired = doc! { "$lt": ["$until", "$$NOW"] };
-    let filter = doc! { "_id": token.to_bson(), "queue": queue, "$expr": expired };
+    let filter = doc! { "_id": token.to_bson(), "queue": queue, "$expr": has_expired() };
     Transition { filter, change: Change::Delete, reach: Reach::One }
+}
+
+/// True, as an expression, for a lease that has run out by the database's clock.
+pub(crate) fn has_expired() -> Document {
+    doc! { "$lt": ["$until", now()] }
+}
+
+fn from_now(length: Duration) -> Document {
+    // Beyond it the server's dates overflow.
+    doc! { "$add": [now(), to_millis(length).min(to_millis(crate::defaults::LONGEST))] }
+}
+
+fn now() -> Bson {
+    if breaks::on(Break::ClientClock) { DateTime::now().into() } else { "$$NOW".into() }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::job::{JobId, State};
+use crate::job::{JobId, State, Token};
 use crate::outcome::Outcome;
 
 /// Something that happened in a worker.
@@ -28,6 +28,8 @@ pub enum WorkerEvent {
         queue: String,
         /// The job.
         id: JobId,
+        /// The claim that it held.
+        token: Token,
         /// Which attempt, from 1.
         attempt: u32,
         /// How long it ran.
@@ -43,6 +45,18 @@ pub enum WorkerEvent {
         queue: String,
         /// The job.
         id: JobId,
+        /// The claim that was lost.
+        token: Token,
+    },
+    /// The lease ran out while it was unknown whether the end of the attempt was written. It was,
+    /// or the attempt counts as one whose lease expired.
+    MayHaveHappened {
+        /// The job's queue.
+        queue: String,
+        /// The job.
+        id: JobId,
+        /// The claim that it held.
+        token: Token,
     },
     /// An expired lease was taken back, whoever held it.
     TookBack {
@@ -85,4 +99,6 @@ pub struct Summary {
     pub handed_back: u64,
     /// Claims that were lost.
     pub lost: u64,
+    /// Attempts of which it stayed unknown whether their end was written.
+    pub unknown: u64,
 }

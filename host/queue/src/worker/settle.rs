@@ -9,10 +9,11 @@ use tokio_util::task::TaskTracker;
 
 use super::WorkerEvent;
 use super::shared::{Shared, pause};
+use crate::breaks::{self, Break};
 use crate::error::{Error, Result};
-use crate::job::{Event, State, Token};
-use crate::lease::{Attempt, Hold, verdict};
-use crate::outcome::{Disposition, Failure, Outcome};
+use crate::job::{State, Token};
+use crate::lease::{Attempt, Hold, state_after, verdict};
+use crate::outcome::{Failure, Outcome};
 use crate::payload::Payload;
 use crate::store::Settlement;
 
@@ -35,6 +36,8 @@ pub(super) struct End {
     /// `None`: the lease was lost.
     outcome: Option<Arc<Outcome>>,
     elapsed: Duration,
+    /// A commit of this end stayed without an answer.
+    unknown: bool,
 }
 
 impl End {
@@ -47,7 +50,7 @@ impl End {
         hold.forget(&attempt.job().id);
         let limit = hold.store.payload_limit();
         let outcome = outcome.map(|outcome| Arc::new(within_limit(outcome, limit)));
-        Self { attempt, hold, outcome, elapsed }
+        Self { attempt, hold, outcome, elapsed, unknown: false }
     }
 
     fn bytes(&self) -> usize {
@@ -73,22 +76,6 @@ impl End {
     /// True when the claim may still be good.
     fn may_be_held(&self) -> bool {
         !self.attempt.is_lost() && self.hold.until() > Instant::now()
-    }
-
-    /// Where the outcome leaves the job; `None` when it is removed.
-    fn state(&self, outcome: &Outcome) -> Option<State> {
-        let job = self.attempt.job();
-        let cancelled = self.attempt.cancel_was_asked();
-        let spent = job.attempt() >= job.max_attempts;
-        let event = match outcome {
-            Outcome::Completed(_) if job.retain.is_none() => return None,
-            Outcome::Completed(_) => Event::Complete,
-            Outcome::Failed(failure) if failure.disposition == Disposition::Reject => Event::Reject,
-            Outcome::Failed(_) => Event::Fail { spent, cancelled },
-            Outcome::Released { .. } => Event::Release { cancelled },
-            Outcome::HandedBack => Event::HandBack { cancelled },
-        };
-        State::Running.after(event)
     }
 }
 
@@ -164,24 +151,22 @@ async fn write(shared: &Shared, batch: Vec<End>) {
                 shared.trouble(&error);
                 tokio::time::sleep(pause(failures)).await;
                 failures += 1;
+                let unknown = matches!(error, Error::MayHaveHappened { .. });
+                let mut part = part;
+                part.iter_mut().for_each(|end| end.unknown |= unknown);
                 parts.push(part);
             }
         }
     }
 }
 
-/// Answers the positions of those that were lost.
+/// Answers the positions of those that their tokens no longer hold.
 async fn write_once(shared: &Shared, part: &[End]) -> Result<Vec<usize>> {
     let settlements: Vec<Settlement> = part
         .iter()
         .filter_map(|end| Some(end.settlement(shared, end.outcome.as_deref()?)))
         .collect();
-    let result = shared.store.settle(&settlements, &emptied(part)).await;
-    let Err(Error::MayHaveHappened { .. }) = result else { return result };
-    // An unknown commit is asked about, not guessed: what a token still holds was not settled.
-    let all: Vec<&Settlement> = settlements.iter().collect();
-    let held = shared.store.still_held(&all).await?;
-    if held.is_empty() { Ok(Vec::new()) } else { result }
+    shared.store.settle(&settlements, &emptied(part)).await
 }
 
 /// The leases of which this part has every job that isn't settled yet: they go with it.
@@ -193,7 +178,7 @@ fn emptied(part: &[End]) -> Vec<(Arc<str>, Token)> {
             continue;
         }
         let here = part.iter().filter(|other| other.hold.token == token).count();
-        if here == end.hold.unsettled() {
+        if here == end.hold.unsettled() || breaks::on(Break::LeaseWithFirst) {
             emptied.push((end.hold.queue.clone(), token));
         }
     }
@@ -202,12 +187,16 @@ fn emptied(part: &[End]) -> Vec<(Arc<str>, Token)> {
 
 fn report(shared: &Shared, part: Vec<End>, lost: &[usize]) {
     for (position, end) in part.into_iter().enumerate() {
-        if lost.contains(&position) {
+        // Gone, and nobody can have taken it while its lease lasts: the commit that stayed without an
+        // answer took effect.
+        let written = end.unknown && end.may_be_held();
+        if lost.contains(&position) && !written {
             say_lost(shared, &end);
             continue;
         }
         let Some(outcome) = &end.outcome else { continue };
-        let state = end.state(outcome);
+        let cancelled = end.attempt.cancel_was_asked();
+        let state = state_after(end.attempt.job(), outcome, cancelled);
         shared.count(|summary| match **outcome {
             Outcome::Completed(_) => summary.completed += 1,
             Outcome::Failed(_) => {
@@ -220,6 +209,7 @@ fn report(shared: &Shared, part: Vec<End>, lost: &[usize]) {
         shared.say(|| WorkerEvent::Finished {
             queue: end.attempt.job().queue.clone(),
             id: end.attempt.job().id.clone(),
+            token: end.hold.token,
             attempt: end.attempt.job().attempt(),
             elapsed: end.elapsed,
             outcome: outcome.clone(),
@@ -230,11 +220,15 @@ fn report(shared: &Shared, part: Vec<End>, lost: &[usize]) {
 }
 
 fn say_lost(shared: &Shared, end: &End) {
-    shared.count(|summary| summary.lost += 1);
-    shared.say(|| WorkerEvent::LeaseLost {
-        queue: end.attempt.job().queue.clone(),
-        id: end.attempt.job().id.clone(),
-    });
+    let (queue, id) = (end.attempt.job().queue.clone(), end.attempt.job().id.clone());
+    let token = end.hold.token;
+    if end.unknown {
+        shared.count(|summary| summary.unknown += 1);
+        shared.say(|| WorkerEvent::MayHaveHappened { queue, id, token });
+    } else {
+        shared.count(|summary| summary.lost += 1);
+        shared.say(|| WorkerEvent::LeaseLost { queue, id, token });
+    }
     over(shared, end);
 }
 

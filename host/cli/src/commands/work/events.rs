@@ -26,10 +26,10 @@ pub(super) fn print(show: Show, event: &WorkerEvent) -> Result<()> {
 
 /// Prints the sums, last.
 pub(super) fn print_summary(show: Show, summary: &Summary) -> Result<()> {
-    let Summary { completed, failed, dead, released, handed_back, lost } = *summary;
+    let Summary { completed, failed, dead, released, handed_back, lost, unknown } = *summary;
     let value = json!({
         "event": "summary", "completed": completed, "failed": failed, "dead": dead,
-        "released": released, "handed_back": handed_back, "lost": lost,
+        "released": released, "handed_back": handed_back, "lost": lost, "unknown": unknown,
     });
     show.answer(&value, || {
         let mut parts = vec![format!("{completed} completed")];
@@ -39,6 +39,7 @@ pub(super) fn print_summary(show: Show, summary: &Summary) -> Result<()> {
         part(released, format!("{released} released"));
         part(handed_back, format!("{handed_back} handed back"));
         part(lost, format!("{} lost", plural(lost, "lease")));
+        part(unknown, format!("{unknown} with an unknown end"));
         parts.join(", ")
     })
 }
@@ -60,15 +61,20 @@ fn people(show: Show, event: &WorkerEvent) -> Option<String> {
         WorkerEvent::Ready { queues } => {
             format!("serving {}", escape::line(&queues.join(", ")))
         }
-        WorkerEvent::Finished { queue, id, attempt, elapsed, outcome, state } => {
+        WorkerEvent::Finished { queue, id, attempt, elapsed, outcome, state, .. } => {
             let job = format!("{} {}", escape::line(queue), escape::line(&id.to_string()));
             let ended = ended(show, outcome, *attempt, *state);
             let elapsed = show.paint(Tone::Faint, &format!("({})", format_duration(*elapsed)));
             format!("{job} {ended} {elapsed}")
         }
-        WorkerEvent::LeaseLost { queue, id } => {
+        WorkerEvent::LeaseLost { queue, id, .. } => {
             let job = format!("{} {}", escape::line(queue), escape::line(&id.to_string()));
             format!("{job} {}", show.paint(Tone::Bad, "lease lost, its result is dropped"))
+        }
+        WorkerEvent::MayHaveHappened { queue, id, .. } => {
+            let job = format!("{} {}", escape::line(queue), escape::line(&id.to_string()));
+            let what = "lease lost; whether its result was written before is not known";
+            format!("{job} {}", show.paint(Tone::Bad, what))
         }
         WorkerEvent::TookBack { queue, jobs, consumer } => {
             let (queue, consumer) = (escape::line(queue), escape::line(consumer));
@@ -113,18 +119,22 @@ fn json(event: &WorkerEvent) -> Value {
         WorkerEvent::Claimed { queue, jobs } => {
             json!({ "event": "claimed", "queue": queue, "jobs": jobs })
         }
-        WorkerEvent::Finished { queue, id, attempt, elapsed, outcome, state } => {
+        WorkerEvent::Finished { queue, id, token, attempt, elapsed, outcome, state } => {
             let mut value = json!({
-                "event": "finished", "queue": queue, "id": id.to_string(), "attempt": attempt,
-                "elapsed_ms": elapsed.as_secs_f64() * 1_000.0,
+                "event": "finished", "queue": queue, "id": id.to_string(),
+                "token": token.to_string(), "attempt": attempt, "elapsed_ms": elapsed.as_secs_f64() * 1_000.0,
                 "state": state.map_or("completed", State::name),
             });
             outcome_fields(&mut value, outcome);
             value
         }
-        WorkerEvent::LeaseLost { queue, id } => {
-            json!({ "event": "lease-lost", "queue": queue, "id": id.to_string() })
-        }
+        WorkerEvent::LeaseLost { queue, id, token } => json!({
+            "event": "lease-lost", "queue": queue, "id": id.to_string(), "token": token.to_string(),
+        }),
+        WorkerEvent::MayHaveHappened { queue, id, token } => json!({
+            "event": "may-have-happened", "queue": queue, "id": id.to_string(),
+            "token": token.to_string(),
+        }),
         WorkerEvent::TookBack { queue, jobs, consumer } => {
             json!({ "event": "took-back", "queue": queue, "jobs": jobs, "consumer": consumer })
         }
