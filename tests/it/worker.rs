@@ -24,6 +24,8 @@ mod wake;
 
 mod outage;
 
+mod mend;
+
 /// A worker that ends when nothing is left.
 fn until_empty(slots: usize) -> WorkerOptions {
     WorkerOptions { slots, until_empty: true, ..WorkerOptions::default() }

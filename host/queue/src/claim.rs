@@ -39,6 +39,8 @@ pub(crate) struct Claimer {
     queue: Arc<str>,
     consumer: Arc<str>,
     me: Token,
+    /// How many jobs of a batch are begun at once.
+    at_once: usize,
     place: Option<Place>,
     look_at_head: Instant,
     turns_until: Option<Instant>,
@@ -69,13 +71,16 @@ const TAKE_BACK_AT_ONCE: i64 = 16;
 const TRIES: u32 = 40;
 
 impl Claimer {
-    pub(crate) fn new(store: Store, queue: Arc<str>, consumer: Arc<str>) -> Self {
+    /// A claimer for somebody who begins `at_once` jobs of a batch, in its order, and the next one
+    /// when one is over.
+    pub(crate) fn new(store: Store, queue: Arc<str>, consumer: Arc<str>, at_once: usize) -> Self {
         let now = Instant::now();
         Self {
             store,
             queue,
             consumer,
             me: Token::mint(),
+            at_once,
             place: None,
             look_at_head: now,
             turns_until: None,
@@ -233,13 +238,13 @@ impl Claimer {
         lease: Option<Duration>,
     ) -> impl Future<Output = Result<Option<Batch>>> + Send + 'static {
         let (store, queue) = (self.store.clone(), self.queue.clone());
-        let consumer = self.consumer.clone();
+        let (consumer, at_once) = (self.consumer.clone(), self.at_once);
         async move {
             let longest = || due.jobs.iter().map(|job| job.timeout).max().unwrap_or_default();
             let lease = lease.unwrap_or_else(longest);
             let token = Token::mint();
             let since = Instant::now();
-            let claim = NewClaim { queue: &queue, token, consumer: &consumer, lease };
+            let claim = NewClaim { queue: &queue, token, consumer: &consumer, lease, at_once };
             let jobs = store.mark(&claim, due.jobs).await?;
             if jobs.is_empty() {
                 return Ok(None);

@@ -21,6 +21,7 @@ use crate::transition::{Change, Reach, Transition};
 mod claims;
 mod clock;
 mod locks;
+mod orphans;
 mod put;
 mod read;
 mod settle;
@@ -154,6 +155,7 @@ impl Store {
             Target::Leases => self.inner.leases.clone(),
             Target::Turns => self.inner.turns.clone(),
             Target::Locks => self.inner.locks.clone(),
+            Target::Meta => self.inner.meta.clone(),
         }
     }
 }

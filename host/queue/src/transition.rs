@@ -157,17 +157,44 @@ pub(crate) fn hand_back(queue: &str, token: Token, ids: Vec<Bson>) -> Transition
 /// so itself. It keeps its place in the queue.
 pub(crate) fn expire(queue: &str, token: Token, ids: Vec<Bson>, consumer: &str) -> Transition {
     let failure = Failure::of_kind("lease-expired", format!("lease expired on {consumer}"));
-    let mut update = count_attempt(record::record(consumer, &failure));
-    let state = state_after(|spent, cancelled| Event::Expire { spent, cancelled });
-    update.push(doc! { "$set": { "state": state } });
-    update.extend(leave_running());
     let mut filter = doc! { "_id": { "$in": ids }, "queue": queue };
     if breaks::on(Break::BlindReclaim) {
         filter.insert("state", State::Running.name());
     } else {
         filter.insert("claim.token", token.to_bson());
     }
-    Transition { filter, change: Change::Update(update), reach: Reach::Many }
+    let change = Change::Update(end_silently(&failure, consumer));
+    Transition { filter, change, reach: Reach::Many }
+}
+
+/// Jobs that have run for `age` at least, or don't say since when.
+pub(crate) fn running_for(age: Duration) -> Document {
+    let before = doc! { "$subtract": ["$$NOW", to_millis(age)] };
+    doc! { "state": State::Running.name(), "$expr": { "$lt": ["$claim.at", before] } }
+}
+
+/// As [`expire`], where no lease of that token is left; `Null` is none.
+pub(crate) fn expire_orphans(
+    queue: &str,
+    token: Bson,
+    ids: Vec<Bson>,
+    consumer: &str,
+) -> Transition {
+    let failure = Failure::of_kind("lease-expired", format!("the lease of {consumer} is gone"));
+    let filter = doc! {
+        "_id": { "$in": ids }, "queue": queue, "state": State::Running.name(),
+        "claim.token": { "$eq": token },
+    };
+    let change = Change::Update(end_silently(&failure, consumer));
+    Transition { filter, change, reach: Reach::Many }
+}
+
+fn end_silently(failure: &Failure, consumer: &str) -> Vec<Document> {
+    let mut update = count_attempt(record::record(consumer, failure));
+    let state = state_after(|spent, cancelled| Event::Expire { spent, cancelled });
+    update.push(doc! { "$set": { "state": state } });
+    update.extend(leave_running());
+    update
 }
 
 /// A job that waits is cancelled.

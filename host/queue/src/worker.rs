@@ -38,6 +38,7 @@ mod dispatch;
 mod event;
 mod feed;
 mod keep;
+mod mend;
 mod once;
 mod settle;
 mod shared;
@@ -61,6 +62,10 @@ pub struct WorkerOptions {
     /// The most jobs of a queue that are claimed ahead of free slots; how many really are follows
     /// the load. Default: 1,000.
     pub prefetch: usize,
+    /// How often, at most, one of the workers that share a collection looks for jobs that run under
+    /// no lease, as in a collection restored without its leases, and gives them back. Reads the
+    /// whole collection, and is put off where that takes long. Default: a minute.
+    pub mend: Duration,
     /// Let a change stream wake the worker. Default: true.
     pub watch: bool,
     /// End when nothing is due and nothing runs here any more; what is scheduled for later is
@@ -77,6 +82,7 @@ impl Default for WorkerOptions {
             poll: Duration::from_secs(1),
             grace: Duration::from_secs(20),
             prefetch: 1_000,
+            mend: Duration::from_secs(60),
             watch: true,
             until_empty: false,
         }
@@ -137,6 +143,7 @@ impl Worker {
         let beside = TaskTracker::new();
         let keeper = CancellationToken::new();
         beside.spawn(keeper.clone().run_until_cancelled_owned(keep::run(shared.clone())));
+        beside.spawn(stop.clone().run_until_cancelled_owned(mend::run(shared.clone())));
         if shared.options.watch {
             beside.spawn(stop.clone().run_until_cancelled_owned(wake::run(shared.clone())));
         }

@@ -19,7 +19,7 @@ fn short(slots: usize) -> WorkerOptions {
 
 fn lost(event: &WorkerEvent) -> Option<JobId> {
     match event {
-        WorkerEvent::LeaseLost { id, queue } if queue == "q" => Some(id.clone()),
+        WorkerEvent::LeaseLost { id, queue, .. } if queue == "q" => Some(id.clone()),
         _ => None,
     }
 }

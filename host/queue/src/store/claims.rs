@@ -10,6 +10,7 @@ use mongodb::options::{FindOptions, Hint};
 use super::transact::{Aborted, Safety, Step, Target};
 use super::turns::Place;
 use super::{CLAIM_INDEX, Store};
+use crate::breaks::{self, Break};
 use crate::error::{Error, Result};
 use crate::job::{Job, JobId, Token};
 use crate::transition;
@@ -25,6 +26,7 @@ pub(crate) struct Due {
 pub(crate) struct ExpiredLease {
     token: Token,
     jobs: Vec<Bson>,
+    at_once: usize,
     pub(crate) consumer: String,
 }
 
@@ -133,10 +135,10 @@ impl Store {
     /// Makes a lease and marks the jobs, in one transaction. Answers those that became ours: none
     /// when others were quicker for all of them, or in the way.
     pub(crate) async fn mark(&self, claim: &NewClaim<'_>, mut jobs: Vec<Job>) -> Result<Vec<Job>> {
-        let NewClaim { queue, token, consumer, lease } = *claim;
+        let NewClaim { queue, token, consumer, lease, at_once } = *claim;
         let ids: Vec<Bson> = jobs.iter().map(|job| job.id.to_bson()).collect();
         let found_due = jobs.iter().map(|job| job.due).max().unwrap_or(DateTime::MIN);
-        let open = transition::open_lease(queue, token, (consumer, ids.clone()), lease);
+        let open = transition::open_lease(queue, token, (consumer, ids.clone()), (lease, at_once));
         let mark = transition::claim(queue, (ids.clone(), found_due), token, consumer);
         let steps = [
             Step::new(Target::Leases, open).expect(1..=1),
@@ -183,17 +185,35 @@ impl Store {
     /// Ends an expired lease and returns its jobs, in one transaction. Answers how many came back;
     /// none when the lease was renewed or somebody else was quicker.
     pub(crate) async fn take_back(&self, queue: &str, lease: &ExpiredLease) -> Result<u64> {
-        let ids = lease.jobs.clone();
-        let steps = [
-            Step::new(Target::Leases, transition::take_back_lease(queue, lease.token))
-                .expect(1..=1),
-            Step::new(Target::Jobs, transition::expire(queue, lease.token, ids, &lease.consumer)),
+        let ExpiredLease { token, consumer, .. } = lease;
+        let (begun, waiting) = self.begun(queue, lease).await?;
+        let take_back = transition::take_back_lease(queue, *token);
+        let mut steps = vec![
+            Step::new(Target::Leases, take_back).expect(1..=1),
+            Step::new(Target::Jobs, transition::expire(queue, *token, begun, consumer)),
         ];
+        if !waiting.is_empty() {
+            steps.push(Step::new(Target::Jobs, transition::hand_back(queue, *token, waiting)));
+        }
         match self.transact(TAKING_BACK, Safety::Majority, &steps).await {
-            Ok(answers) => Ok(answers.get(1).map_or(0, |answer| answer.n)),
+            Ok(answers) => Ok(answers.iter().skip(1).map(|answer| answer.n).sum()),
             Err(Aborted::Unmet | Aborted::Failed(Error::Contended { .. })) => Ok(0),
             Err(Aborted::Failed(error)) => Err(error),
         }
+    }
+
+    /// Which of a lease's jobs may have been begun, and which waited for those: a job that kills its
+    /// host must not cost the whole batch an attempt.
+    async fn begun(&self, queue: &str, lease: &ExpiredLease) -> Result<(Vec<Bson>, Vec<Bson>)> {
+        let mut jobs = lease.jobs.clone();
+        if jobs.len() <= lease.at_once || breaks::on(Break::BlindReclaim) {
+            return Ok((jobs, Vec::new()));
+        }
+        let held = self.held_by(queue, lease.token, jobs.clone()).await?;
+        let held: HashSet<Bson> = held.iter().map(JobId::to_bson).collect();
+        jobs.retain(|id| held.contains(id));
+        let waiting = jobs.split_off(lease.at_once.min(jobs.len()));
+        Ok((jobs, waiting))
     }
 }
 
@@ -218,6 +238,9 @@ pub(crate) struct NewClaim<'a> {
     pub(crate) token: Token,
     pub(crate) consumer: &'a str,
     pub(crate) lease: Duration,
+    /// No more of its jobs than this are begun before one of them is over; in the order of the
+    /// claim.
+    pub(crate) at_once: usize,
 }
 
 fn due_filter(queue: &str) -> Document {
@@ -229,9 +252,11 @@ fn expired_lease(document: &Document) -> Option<ExpiredLease> {
         Some(Bson::Binary(binary)) => binary.to_uuid().ok()?,
         _ => return None,
     };
+    let at_once = document.get_i64("at_once").ok().and_then(|n| usize::try_from(n).ok());
     Some(ExpiredLease {
         token: Token(token),
         jobs: document.get_array("jobs").cloned().unwrap_or_default(),
+        at_once: at_once.unwrap_or(usize::MAX),
         consumer: document.get_str("consumer").unwrap_or("an unknown consumer").to_owned(),
     })
 }

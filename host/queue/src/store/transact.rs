@@ -24,6 +24,7 @@ pub(crate) enum Target {
     Leases,
     Turns,
     Locks,
+    Meta,
 }
 
 /// One command of a transaction: writes of one kind on one collection.

@@ -1,4 +1,4 @@
-//! The lease's document: `{_id: token, queue, consumer, until, length_ms,
+//! The lease's document: `{_id: token, queue, consumer, until, length_ms, at_once,
 //! jobs: [ids], cancel: [ids]}`.
 
 use std::time::Duration;
@@ -9,12 +9,12 @@ use super::{Change, Reach, Transition};
 use crate::breaks::{self, Break};
 use crate::job::{JobId, Token, to_millis};
 
-/// A new lease over `ids`.
+/// A new lease over `ids`, of which no more than `at_once` are begun before one of them is over.
 pub(crate) fn open_lease(
     queue: &str,
     token: Token,
     claim: (&str, Vec<Bson>),
-    length: Duration,
+    (length, at_once): (Duration, usize),
 ) -> Transition {
     let (consumer, ids) = claim;
     let update = vec![doc! { "$set": {
@@ -22,6 +22,7 @@ pub(crate) fn open_lease(
         "consumer": { "$literal": consumer },
         "jobs": { "$literal": ids },
         "length_ms": to_millis(length),
+        "at_once": i64::try_from(at_once).unwrap_or(i64::MAX),
         "until": from_now(length),
     } }];
     let filter = doc! { "_id": token.to_bson(), "queue": queue };

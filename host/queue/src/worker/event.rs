@@ -67,6 +67,13 @@ pub enum WorkerEvent {
         /// Who had held the lease.
         consumer: String,
     },
+    /// Jobs ran under no lease and were given back.
+    Mended {
+        /// Their queue.
+        queue: String,
+        /// So many jobs.
+        jobs: u64,
+    },
     /// The database fails; said once, until it answers again.
     Trouble {
         /// In the library's words.

@@ -26,7 +26,12 @@ pub(super) async fn run(shared: Arc<Shared>, index: usize) {
     let Some(served) = shared.served.get(index) else { return };
     let queue = served.queue.name.clone();
     let mut feed = Feed {
-        claimer: Claimer::new(shared.store.clone(), queue, shared.consumer.clone()),
+        claimer: Claimer::new(
+            shared.store.clone(),
+            queue,
+            shared.consumer.clone(),
+            shared.options.slots,
+        ),
         ahead: Ahead::new(&shared),
         marks: JoinSet::new(),
         marking: 0,

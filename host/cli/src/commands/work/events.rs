@@ -83,6 +83,10 @@ fn people(show: Show, event: &WorkerEvent) -> Option<String> {
                 plural(*jobs, "job")
             )
         }
+        WorkerEvent::Mended { queue, jobs } => {
+            let (queue, jobs) = (escape::line(queue), plural(*jobs, "job"));
+            format!("{queue} {jobs} ran under no lease; given back")
+        }
         WorkerEvent::Trouble { error } => {
             show.paint(Tone::Bad, &format!("database: {}", escape::cut(error, WORDS)))
         }
@@ -137,6 +141,9 @@ fn json(event: &WorkerEvent) -> Value {
         }),
         WorkerEvent::TookBack { queue, jobs, consumer } => {
             json!({ "event": "took-back", "queue": queue, "jobs": jobs, "consumer": consumer })
+        }
+        WorkerEvent::Mended { queue, jobs } => {
+            json!({ "event": "mended", "queue": queue, "jobs": jobs })
         }
         WorkerEvent::Trouble { error } => json!({ "event": "trouble", "error": error }),
         WorkerEvent::Recovered { after } => {
