@@ -24,7 +24,7 @@ const PROCESSES: usize = 8;
 /// Measures and reports.
 pub(crate) async fn measure(server: &Server, jobs: usize, report: &mut Report) -> Result<()> {
     report.say("drain, no-op jobs of about 200 bytes, jobs per second (least, median, most)");
-    let (by_hand, concurrency) = by_hand::best(server).await?;
+    let (by_hand, concurrency) = by_hand::best(server, jobs).await?;
     report.figure(
         &format!("by hand, job by job, {concurrency} in flight (its best)"),
         by_hand,
@@ -36,9 +36,15 @@ pub(crate) async fn measure(server: &Server, jobs: usize, report: &mut Report) -
         in_process(&queue, jobs, from_fn(no_op)).await
     })
     .await?;
+    let together = jobs * PROCESSES;
+    let alone = runs(report, "one native worker process", async || {
+        let queue = filled(server, "processes", together).await?;
+        in_processes(server, &queue, together, 1).await
+    })
+    .await?;
     let eight = runs(report, "eight native worker processes", async || {
-        let queue = filled(server, "eight", jobs).await?;
-        in_processes(server, &queue, jobs).await
+        let queue = filled(server, "processes", together).await?;
+        in_processes(server, &queue, together, PROCESSES).await
     })
     .await?;
     let handler = sandboxed()?;
@@ -48,7 +54,7 @@ pub(crate) async fn measure(server: &Server, jobs: usize, report: &mut Report) -
     })
     .await?;
     report.ratio("one native worker / by hand", native / by_hand, 12.0);
-    report.ratio("eight processes / one", eight / native, 1.0);
+    report.ratio("eight processes / one", eight / alone, 1.0);
     report.ratio("fresh sandboxes / native", fresh / native, 0.7);
     Ok(())
 }
@@ -92,9 +98,10 @@ async fn in_process(queue: &Queue, jobs: usize, handler: impl Handler) -> Result
     Ok(jobs as f64 / started.elapsed().as_secs_f64())
 }
 
-async fn in_processes(server: &Server, queue: &Queue, jobs: usize) -> Result<f64> {
+/// Drains with so many processes: their start is not counted, their end is.
+async fn in_processes(server: &Server, queue: &Queue, jobs: usize, n: usize) -> Result<f64> {
     let this = std::env::current_exe()?;
-    let database = server.database("eight");
+    let database = server.database("processes");
     let start = |_| {
         Command::new(&this)
             .args([WORKER, server.uri(), &database, queue.name()])
@@ -102,7 +109,7 @@ async fn in_processes(server: &Server, queue: &Queue, jobs: usize) -> Result<f64
             .stdout(Stdio::piped())
             .spawn()
     };
-    let mut workers: Vec<Child> = (0..PROCESSES).map(start).collect::<Result<_, _>>()?;
+    let mut workers: Vec<Child> = (0..n).map(start).collect::<Result<_, _>>()?;
     // Each says that it is connected, then all are let go at once.
     for worker in &mut workers {
         let ready = worker.stdout.as_mut().context("its stdout is a pipe")?;
