@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use bson::{Document, doc};
 use mongoqueue::{
-    Attempt, BoxError, JobId, Outcome, PutOptions, State, Summary, WorkerEvent, WorkerOptions,
-    from_fn,
+    Attempt, BoxError, Error, JobId, NextOptions, Outcome, PutOptions, State, Summary, WorkerEvent,
+    WorkerOptions, from_fn,
 };
 use mongoqueue_tests::{FailPoint, Running, Stage, server};
 
@@ -182,6 +182,41 @@ async fn an_end_whose_answer_is_lost_is_written_once() -> Result<()> {
         assert_eq!((released.state, released.attempts), (State::Ready, 0));
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn an_end_without_an_answer_is_told_as_neither_done_nor_lost() -> Result<()> {
+    let stage = Stage::private().await?;
+    let queue = stage.queue()?;
+    let lease = Duration::from_secs(2);
+    let ids = put(&stage, 2, PutOptions { retain: Some(HOUR), ..PutOptions::default() }).await?;
+    let next = NextOptions { lease: Some(lease), ..NextOptions::default() };
+    let pulled = queue.next(&next).await?.context("a job is due")?;
+    let (runs, gate) = (Runs::default(), Gate::new());
+    let options = WorkerOptions { slots: 1, lease, ..WorkerOptions::default() };
+    let mut running = Running::start(worker(&stage, options, counting(&runs, Some(&gate)))?);
+    gate.begun(1).await?;
+    // All of it takes effect, and no majority ever says so: until the leases have run out.
+    let how = doc! {
+        "failCommands": ["commitTransaction", "findAndModify"],
+        "writeConcernError": { "code": 64, "errmsg": "waiting for replication timed out" },
+    };
+    let fail = FailPoint::on(&stage, how, None).await?;
+    gate.open(1);
+    let told = running.events.until("it tells how the job ended", |event| match event {
+        WorkerEvent::Finished { .. } | WorkerEvent::LeaseLost { .. } => Some(None),
+        WorkerEvent::MayHaveHappened { id, .. } => Some(Some(id.clone())),
+        _ => None,
+    });
+    let (told, completed) = tokio::join!(told, pulled.complete(None));
+    assert!(matches!(completed, Err(Error::MayHaveHappened { .. })), "{completed:?}");
+    assert_eq!(told?, Some(ids[1].clone()));
+    fail.off().await?;
+    assert_eq!(running.stop().await?, Summary { unknown: 1, ..Summary::default() });
+    for id in &ids {
+        assert_eq!(queue.get(id).await?.state, State::Completed);
+    }
+    stage.end().await
 }
 
 #[tokio::test]
