@@ -216,9 +216,26 @@ mod shunyeka {
     #[tokio::test]
     async fn indexes_exist() -> Result<()> {
         let stage = Stage::new().await?;
-        let mut names = stage.jobs().list_index_names().await?;
-        names.sort();
-        assert_eq!(names, ["_id_", "claim", "expire", "finished", "unique_key"]);
+        let names = async || {
+            let mut names = stage.jobs().list_index_names().await?;
+            names.sort();
+            anyhow::Ok(names)
+        };
+        stage.queue()?.put(doc! {}).await?;
+        assert_eq!(names().await?, ["_id_", "claim", "finished"]);
+        // Made by the first job that needs them.
+        stage.queue()?.put(doc! {}).unique_key("k").await?;
+        assert_eq!(names().await?, ["_id_", "claim", "finished", "unique_key"]);
+        stage.queue()?.put(doc! {}).retain(std::time::Duration::from_secs(9)).await?;
+        let all = ["_id_", "claim", "expire", "finished", "unique_key"];
+        assert_eq!(names().await?, all);
+        // Also for a job that was put by another client.
+        stage.jobs().drop_index("expire").await?;
+        let other = stage.connect("consumer-2").await?.queue("q")?;
+        while let Some(job) = other.next(&Default::default()).await? {
+            job.complete(None).await?;
+        }
+        assert_eq!(names().await?, all);
         stage.end().await
     }
 }

@@ -20,6 +20,7 @@ use crate::transition::{Change, Reach, Transition};
 
 mod claims;
 mod clock;
+mod extras;
 mod locks;
 mod orphans;
 mod put;
@@ -57,6 +58,7 @@ struct Inner {
     locks: Collection<Document>,
     meta: Collection<Document>,
     clock: clock::Clock,
+    made: extras::Made,
     payload_limit: usize,
 }
 
@@ -98,6 +100,7 @@ impl Store {
             locks: side("locks", safe.clone()),
             meta: side("meta", safe.clone()),
             clock: clock::Clock::default(),
+            made: extras::Made::default(),
             payload_limit,
             client,
             database,

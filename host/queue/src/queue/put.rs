@@ -254,7 +254,8 @@ fn draft(queue: &Queue, job: NewJob, now: DateTime) -> Result<Draft> {
         waits.add(cstr!("max_ms"), RawBson::Int64(to_millis(backoff.max)));
         fields.add(cstr!("backoff"), RawBson::Document(waits.0));
     }
-    if let Some(retain) = options.retain.or(defaults.retain) {
+    let retain = options.retain.or(defaults.retain);
+    if let Some(retain) = retain {
         fields.add(cstr!("retain_ms"), RawBson::Int64(to_millis(retain)));
     }
     if !options.headers.is_empty() {
@@ -273,7 +274,8 @@ fn draft(queue: &Queue, job: NewJob, now: DateTime) -> Result<Draft> {
     }
     // Last: who scans the document for a small field needn't pass it.
     fields.add(cstr!("payload"), payload.to_raw());
-    Ok(Draft { id, unique_key: options.unique_key, document: fields.0 })
+    let (unique_key, retained) = (options.unique_key, retain.is_some());
+    Ok(Draft { id, unique_key, retained, document: fields.0 })
 }
 
 struct Fields(RawDocumentBuf);

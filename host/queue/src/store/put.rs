@@ -6,6 +6,7 @@ use bson::{RawDocumentBuf, doc};
 use mongodb::error::{ErrorKind, WriteFailure};
 
 use super::Store;
+use super::extras::Extra;
 use crate::error::{Error, Result};
 use crate::job::JobId;
 
@@ -23,6 +24,8 @@ pub struct Receipt {
 pub(crate) struct Draft {
     pub(crate) id: JobId,
     pub(crate) unique_key: Option<String>,
+    /// It stays for a while when it is completed.
+    pub(crate) retained: bool,
     pub(crate) document: RawDocumentBuf,
 }
 
@@ -34,6 +37,7 @@ const DOING: &str = "put jobs";
 impl Store {
     /// One job.
     pub(crate) async fn insert(&self, queue: &str, draft: Draft) -> Result<Receipt> {
+        self.make_way(std::slice::from_ref(&draft)).await?;
         let Err(error) = self.inner.jobs.insert_one(&draft.document).await else {
             return Ok(Receipt { id: draft.id, created: true });
         };
@@ -52,6 +56,7 @@ impl Store {
         queue: &str,
         drafts: Vec<Draft>,
     ) -> Result<Vec<Result<Receipt>>> {
+        self.make_way(&drafts).await?;
         let documents = drafts.iter().map(|draft| &draft.document);
         let mut refusals = HashMap::new();
         if let Err(error) = self.inner.jobs.insert_many(documents).ordered(false).await {
@@ -73,6 +78,17 @@ impl Store {
             });
         }
         Ok(answers)
+    }
+
+    /// The indexes that these jobs need are there.
+    async fn make_way(&self, drafts: &[Draft]) -> Result<()> {
+        if drafts.iter().any(|draft| draft.unique_key.is_some()) {
+            self.ensure(Extra::UniqueKey).await?;
+        }
+        if drafts.iter().any(|draft| draft.retained) {
+            self.ensure(Extra::Expire).await?;
+        }
+        Ok(())
     }
 
     /// Why the server refused this one: the id is taken (then the put has been done before), the

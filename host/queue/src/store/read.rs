@@ -128,7 +128,7 @@ impl Store {
                 "_id": { "$lte": ["$due", "$$NOW"] }, "n": { "$sum": 1_i64 },
                 "oldest": { "$min": "$due" },
             } },
-            doc! { "$set": { "age": { "$subtract": ["$$NOW", "$oldest"] } } },
+            doc! { "$addFields": { "age": { "$subtract": ["$$NOW", "$oldest"] } } },
         ];
         for group in self.aggregate(Target::Jobs, waiting, Some(CLAIM_INDEX)).await? {
             let n = count(&group);

@@ -8,6 +8,7 @@ use bson::{Bson, Document, doc};
 use mongodb::options::ReturnDocument;
 
 use super::Store;
+use super::extras::Extra;
 use super::transact::{Aborted, Safety, Step, Target};
 use crate::error::{Error, Result};
 use crate::job::{JobId, State, Token};
@@ -74,6 +75,7 @@ impl Store {
         batch: &[Settlement],
         emptied: &[(Arc<str>, Token)],
     ) -> Result<Vec<usize>> {
+        self.make_way(batch).await?;
         let mut left: Vec<usize> = (0..batch.len()).collect();
         let mut lost = Vec::new();
         loop {
@@ -104,6 +106,7 @@ impl Store {
 
     /// Settles one job and says what state it went to; `None` for one that was removed.
     pub(crate) async fn settle_one(&self, settlement: &Settlement) -> Result<Option<State>> {
+        self.make_way(std::slice::from_ref(settlement)).await?;
         let Settlement { queue, id, token, .. } = settlement;
         let lost = || Error::LeaseLost { id: id.clone() };
         let write = settlement.transition();
@@ -122,6 +125,19 @@ impl Store {
             Ok(answers) => Ok(answers.first().and_then(|answer| answer.state)),
             Err(Aborted::Unmet) => Err(lost()),
             Err(Aborted::Failed(error)) => Err(error),
+        }
+    }
+
+    /// What is kept for a while goes when that is over: also where the job was put by somebody who
+    /// didn't see to it.
+    async fn make_way(&self, settlements: &[Settlement]) -> Result<()> {
+        if !settlements.iter().any(|it| matches!(it.verdict, Verdict::Keep { .. })) {
+            return Ok(());
+        }
+        match self.ensure(Extra::Expire).await {
+            // To keep a job too long is better than to lose its end.
+            Err(Error::NotAllowed { .. }) => Ok(()),
+            made => made,
         }
     }
 

@@ -140,9 +140,9 @@ impl Store {
     }
 
     /// Each beside the queries it serves. Partial, so that the hot path touches few: a put writes
-    /// one, a claim takes the job out of it, a completed job is in none.
+    /// one, a claim takes the job out of it, a completed job is in none. And few: each costs every
+    /// write, see `extras`.
     fn wanted_indexes(&self) -> [(String, Vec<Document>); 2] {
-        let exists = |field: &str| doc! { field: { "$exists": true } };
         let jobs = vec![
             doc! {
                 "name": CLAIM_INDEX, "key": { "queue": 1, "priority": -1, "due": 1, "_id": 1 },
@@ -150,17 +150,7 @@ impl Store {
             },
             doc! {
                 "name": FINISHED_INDEX, "key": { "queue": 1, "state": 1, "finished_at": -1 },
-                "partialFilterExpression": exists("finished_at"),
-            },
-            // At most one live job of a queue has a unique key: settling takes the key away.
-            doc! {
-                "name": "unique_key", "key": { "queue": 1, "unique_key": 1 }, "unique": true,
-                "partialFilterExpression": exists("unique_key"),
-            },
-            // Retained jobs go when their time has come.
-            doc! {
-                "name": "expire", "key": { "expire_at": 1 }, "expireAfterSeconds": 0,
-                "partialFilterExpression": exists("expire_at"),
+                "partialFilterExpression": { "finished_at": { "$exists": true } },
             },
         ];
         // The leases that have run out, oldest first.
