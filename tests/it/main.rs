@@ -38,3 +38,7 @@ mod worker;
 mod sandbox;
 
 mod cli;
+
+mod docs;
+
+mod house;

@@ -22,3 +22,16 @@ pub use failpoint::FailPoint;
 pub use running::{Events, Running};
 pub use stage::Stage;
 pub use wait::{PATIENCE, eventually, soon};
+
+/// The Rust of the documents is compiled with the doc tests.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../../docs/concepts.md")]
+    struct Concepts;
+
+    #[doc = include_str!("../../docs/embedding.md")]
+    struct Embedding;
+}

@@ -59,7 +59,9 @@ async fn jobs_die_by_name() -> Result<()> {
     ];
     for (n, (payload, _)) in deaths.iter().enumerate() {
         let id = n.to_string();
-        let more = ["--id", &id, "--max-attempts", "1", "--timeout", "1s"];
+        // Long enough for what ends by itself.
+        let timeout = if payload["do"] == "loop" { "1s" } else { "1m" };
+        let more = ["--id", &id, "--max-attempts", "1", "--timeout", timeout];
         cli.put(&payload.to_string(), &more).await?;
     }
     let told = work(&cli, &["--until-empty"])?.ended().await?.ended(0)?.documents()?;

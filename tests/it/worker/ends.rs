@@ -199,7 +199,7 @@ async fn reports_and_saves_reach_the_job_and_the_next_attempt() -> Result<()> {
 async fn a_running_job_that_is_cancelled_hears_of_it() -> Result<()> {
     let stage = Stage::new().await?;
     let id = put(&stage, 1, PutOptions::default()).await?.remove(0);
-    let lease = Duration::from_millis(400);
+    let lease = Duration::from_secs(3);
     let options = WorkerOptions { lease, ..until_empty(1) };
     let handler = from_fn(async |attempt: Attempt| {
         attempt.cancelled().await;

@@ -13,8 +13,9 @@ use mongoqueue_tests::{Running, Stage};
 
 use super::{Gate, assert_empty, put, until_empty, worker};
 
+/// Short to wait for, and long enough for a heartbeat in time on a machine that is busy.
 fn short(slots: usize) -> WorkerOptions {
-    WorkerOptions { lease: Duration::from_millis(600), ..until_empty(slots) }
+    WorkerOptions { lease: Duration::from_secs(3), ..until_empty(slots) }
 }
 
 fn lost(event: &WorkerEvent) -> Option<JobId> {
@@ -52,8 +53,8 @@ async fn heartbeats_keep_jobs_longer_than_their_lease() -> Result<()> {
     let lease = options.lease;
     let running = Running::start(worker(&stage, options, gated(&gate, &cut))?);
     gate.begun(3).await?;
-    // Somebody who wants one asks for it, for three lengths of the lease.
-    let want = NextOptions { wait: lease * 3, ..NextOptions::default() };
+    // Somebody who wants one asks for it, for longer than the lease.
+    let want = NextOptions { wait: lease * 3 / 2, ..NextOptions::default() };
     let other = stage.connect("consumer-2").await?.queue("q")?;
     assert!(other.next(&want).await?.is_none());
     gate.open(3);

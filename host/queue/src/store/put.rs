@@ -37,7 +37,7 @@ const DOING: &str = "put jobs";
 impl Store {
     /// One job.
     pub(crate) async fn insert(&self, queue: &str, draft: Draft) -> Result<Receipt> {
-        self.make_way(std::slice::from_ref(&draft)).await?;
+        self.index_for(std::slice::from_ref(&draft)).await?;
         let Err(error) = self.inner.jobs.insert_one(&draft.document).await else {
             return Ok(Receipt { id: draft.id, created: true });
         };
@@ -56,7 +56,7 @@ impl Store {
         queue: &str,
         drafts: Vec<Draft>,
     ) -> Result<Vec<Result<Receipt>>> {
-        self.make_way(&drafts).await?;
+        self.index_for(&drafts).await?;
         let documents = drafts.iter().map(|draft| &draft.document);
         let mut refusals = HashMap::new();
         if let Err(error) = self.inner.jobs.insert_many(documents).ordered(false).await {
@@ -81,7 +81,7 @@ impl Store {
     }
 
     /// The indexes that these jobs need are there.
-    async fn make_way(&self, drafts: &[Draft]) -> Result<()> {
+    async fn index_for(&self, drafts: &[Draft]) -> Result<()> {
         if drafts.iter().any(|draft| draft.unique_key.is_some()) {
             self.ensure(Extra::UniqueKey).await?;
         }

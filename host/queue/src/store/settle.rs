@@ -75,7 +75,7 @@ impl Store {
         batch: &[Settlement],
         emptied: &[(Arc<str>, Token)],
     ) -> Result<Vec<usize>> {
-        self.make_way(batch).await?;
+        self.expire_kept(batch).await?;
         let mut left: Vec<usize> = (0..batch.len()).collect();
         let mut lost = Vec::new();
         loop {
@@ -106,7 +106,7 @@ impl Store {
 
     /// Settles one job and says what state it went to; `None` for one that was removed.
     pub(crate) async fn settle_one(&self, settlement: &Settlement) -> Result<Option<State>> {
-        self.make_way(std::slice::from_ref(settlement)).await?;
+        self.expire_kept(std::slice::from_ref(settlement)).await?;
         let Settlement { queue, id, token, .. } = settlement;
         let lost = || Error::LeaseLost { id: id.clone() };
         let write = settlement.transition();
@@ -130,7 +130,7 @@ impl Store {
 
     /// What is kept for a while goes when that is over: also where the job was put by somebody who
     /// didn't see to it.
-    async fn make_way(&self, settlements: &[Settlement]) -> Result<()> {
+    async fn expire_kept(&self, settlements: &[Settlement]) -> Result<()> {
         if !settlements.iter().any(|it| matches!(it.verdict, Verdict::Keep { .. })) {
             return Ok(());
         }
