@@ -73,14 +73,27 @@ fn target() -> Result<()> {
     }
 }
 
+/// The cargo that runs the tests, if one does, in the checkout.
+///
+/// It doesn't inherit what that one tells of the package under test: build scripts that ask for it
+/// would run again, and what the tests were built with would be replaced under them.
+pub fn cargo() -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (name, _) in std::env::vars_os() {
+        let of_package = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_"];
+        if of_package.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(checkout()).stdin(Stdio::null());
+    command
+}
+
 /// Runs cargo; answers the file of each target it built that ends with `ending`.
 fn build(what: &[&str], ending: &str) -> Result<Files> {
-    // The cargo that runs the tests, if one does.
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = cargo();
     command.arg("build").args(what).args(["--message-format", "json-render-diagnostics"]);
-    let output = command.current_dir(checkout()).stdin(Stdio::null()).output();
-    let output = output.context("can't run cargo")?;
+    let output = command.output().context("can't run cargo")?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "cargo build {}:\n{said}", what.join(" "));
     let messages = String::from_utf8_lossy(&output.stdout);

@@ -70,10 +70,17 @@ impl Guests {
     }
 }
 
+/// The cargo that runs us, if one does, without what that one tells of our own package: build
+/// scripts that ask for it would run again, here and at the next build.
 fn cargo(root: &Path) -> Command {
-    // The cargo that runs us, if one does.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
+    for (name, _) in std::env::vars_os() {
+        let of_package = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+        if of_package.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
     command.current_dir(root).stdin(Stdio::null()).kill_on_drop(true);
     command
 }
