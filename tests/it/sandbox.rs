@@ -17,6 +17,8 @@ use serde_json::Value;
 
 mod deaths;
 
+mod handmade;
+
 mod floods;
 
 mod attempts;

@@ -1,0 +1,41 @@
+//! What was told done under a claim can only have been written with the claim: so that is in the
+//! account. And a cancel that was acknowledged left its trace.
+
+use super::effect::hold;
+use super::evidence::Found;
+use super::story::{JobStory, State, Story, What};
+use crate::history::{Answer, Event};
+use crate::server::Of;
+
+pub(super) fn check(story: &Story<'_>, found: &mut Found<'_, '_>) {
+    for job in &story.jobs {
+        if story.was_meddled_with(Of::Job, job.id) {
+            continue;
+        }
+        for call in story.calls(job) {
+            let written = call.is_settlement() || matches!(call.what, What::Save(_));
+            let done = call.answer.is_some_and(Answer::is_done);
+            if written && done && hold(job, call.token).is_none() {
+                let what = format!("{} was written to under a claim that the server lost", job.id);
+                found.add(job, &[call.token], what);
+            }
+        }
+        if let Some(what) = cancel_lost(story, job) {
+            found.add(job, &[], what);
+        }
+    }
+}
+
+fn cancel_lost(story: &Story<'_>, job: &JobStory<'_>) -> Option<String> {
+    let state = story.lines(job).find_map(|(_, line)| match &line.event {
+        Event::CancelAnswer { answer: Answer::Done { state: Some(state) }, .. } => Some(state),
+        _ => None,
+    })?;
+    // Of a job that was over already nothing is written.
+    if !["cancelled", "running"].contains(&state.as_str()) {
+        return None;
+    }
+    let mut docs = job.steps.iter().filter_map(|step| step.after);
+    let trace = docs.any(|doc| doc.state == State::Cancelled || doc.cancel_at.is_some());
+    (!trace).then(|| format!("the cancel of {} was acknowledged, and the server lost it", job.id))
+}
