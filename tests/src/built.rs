@@ -36,7 +36,9 @@ pub fn guest(example: &str) -> Result<PathBuf> {
 pub fn cli() -> Result<PathBuf> {
     static CLI: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let cli = CLI.get_or_init(|| {
-        let files = build(&["--package", "mongoqueue-cli", "--bin", "mongoqueue"], "");
+        // With the features that its dependencies have in the whole workspace, as the tests were
+        // built: those of the package alone would have all of them compiled once more.
+        let files = build(&["--workspace", "--bin", "mongoqueue"], "");
         let cli = files.and_then(|mut files| files.remove("mongoqueue").context("no binary"));
         cli.map_err(|error| format!("{error:#}"))
     });

@@ -171,6 +171,11 @@ impl Cluster {
         self.admin(node, doc! { "replSetStepUp": 1 }).await.map(drop)
     }
 
+    /// Lets a node write all it has to its disk.
+    pub(crate) async fn checkpoint(&self, node: usize) -> Result<()> {
+        self.admin(node, doc! { "fsync": 1 }).await.map(drop)
+    }
+
     /// Cuts a node off from the others; clients still reach all of them.
     pub(crate) fn isolate(&self, node: usize) -> Result<[Lifted; 2]> {
         let port = self.nodes.get(node).context("no such node")?.port;
@@ -205,6 +210,33 @@ impl Cluster {
         }
         ensure!(reached > 0, "no node takes configureFailPoint");
         Ok(count)
+    }
+
+    /// The transactions that are open on the primary, as it describes them.
+    pub(crate) async fn transactions(&self) -> Result<Vec<Document>> {
+        let node = self.primary().await?;
+        let pipeline = vec![
+            doc! { "$currentOp": { "allUsers": true, "idleSessions": true } },
+            doc! { "$match": { "transaction": { "$exists": true } } },
+        ];
+        let open = doc! { "aggregate": 1, "pipeline": pipeline, "cursor": {} };
+        let open = self.admin(node, open).await?;
+        let open = open.get_document("cursor")?.get_array("firstBatch")?;
+        Ok(open.iter().filter_map(Bson::as_document).cloned().collect())
+    }
+
+    /// Copies the nodes' logs into the folder.
+    pub(crate) async fn keep_logs(&self, folder: &Path) -> Result<()> {
+        for (place, member) in self.set.lock().await.members().iter().enumerate() {
+            let log = member.log();
+            // The one before is that of the life before.
+            for (log, ending) in [(log.with_extension("log.old"), "old.log"), (log, "log")] {
+                if log.is_file() {
+                    std::fs::copy(log, folder.join(format!("node-{place}.{ending}")))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Waits until every node is a primary or a secondary, and one is the primary.

@@ -78,7 +78,9 @@ pub(crate) async fn run(setting: &Setting, tell: impl Fn(&str)) -> Result<()> {
             bail!("{name} didn't end within {} s of its SIGTERM", END.as_secs());
         }
     }
-    stage.watch.finish().await.context("reading the server's account")
+    stage.watch.finish().await.context("reading the server's account")?;
+    stage.world.cluster.keep_logs(&setting.folder).await.context("keeping the nodes' logs")?;
+    stage.world.recorder.record(Event::Ended { clean: true }).context("ending the history")
 }
 
 /// Those that are told to end; the producer has ended by then.
@@ -140,10 +142,14 @@ async fn drain(stage: &mut Stage, setting: &Setting) -> Result<()> {
     let world = &stage.world;
     let jobs: Collection<Document> = world.database.collection("jobs");
     let unfinished = doc! { "state": { "$in": ["ready", "running"] } };
-    while begun.elapsed() < DRAIN {
+    loop {
         world.crew.check().await?;
         let left = jobs.count_documents(unfinished.clone()).await;
         if matches!(left, Ok(0)) && world.crew.is_done(PRODUCER).await? {
+            break;
+        }
+        if begun.elapsed() > DRAIN {
+            note_transactions(world).await;
             break;
         }
         tokio::time::sleep(LOOK).await;
@@ -154,6 +160,15 @@ async fn drain(stage: &mut Stage, setting: &Setting) -> Result<()> {
     world.crew.ended(PRODUCER, END).await?;
     world.recorder.record(Event::Drain { phase: Phase::End })?;
     Ok(())
+}
+
+/// For whoever wonders what was in the way.
+async fn note_transactions(world: &World) {
+    let open = world.cluster.transactions().await.unwrap_or_default();
+    for open in open {
+        let text = format!("an open transaction: {open}");
+        let _ = world.recorder.record(Event::Note { text, job: None });
+    }
 }
 
 /// The process that puts.

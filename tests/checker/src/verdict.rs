@@ -98,10 +98,14 @@ impl Verdict {
     }
 }
 
+/// Of the tables, in characters: they go into documents too.
+const WIDTH: u16 = 120;
+
 fn table() -> Table {
     let mut table = Table::new();
     table.load_style(comfy_table::presets::NOTHING);
     table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(WIDTH);
     table
 }
 

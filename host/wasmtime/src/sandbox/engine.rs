@@ -23,9 +23,6 @@ const BACKTRACE_FRAMES: Option<NonZeroUsize> = NonZeroUsize::new(40);
 /// the kernel take the pages and give them back.
 const KEEP_RESIDENT: usize = 64 << 10;
 
-/// wasmtime's own default for a table in the pool.
-const POOLED_TABLE_ELEMENTS: usize = 20_000;
-
 /// An engine, and how many guests' memory it keeps ready. Tries fewer where the machine (a limit
 /// on address space, a small container) has no room for all; none in the end.
 pub(super) fn make(limits: &Limits, instances: u32) -> wasmtime::Result<(Engine, u32)> {
@@ -73,7 +70,7 @@ fn pooled_config(limits: &Limits, instances: u32) -> Config {
         .max_tables_per_component(TABLES)
         .max_memories_per_module(1)
         .max_tables_per_module(1)
-        .table_elements(limits.table_elements.min(POOLED_TABLE_ELEMENTS))
+        .table_elements(limits.table_elements)
         .max_memory_size(limits.memory)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(KEEP_RESIDENT)

@@ -88,7 +88,8 @@ impl ResourceLimiter for Meter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
+        // The same; but in the pool a table that has no maximum has the limit for one.
+        if maximum.is_some_and(|maximum| desired > maximum && maximum < self.tables.limit) {
             return Ok(false);
         }
         if let Err(asked) = self.tables.grow(current, desired) {
@@ -148,7 +149,18 @@ mod tests {
         let mut meter = meter();
         assert!(meter.table_growing(0, 10, None)?);
         assert!(!meter.table_growing(10, 11, None)?);
-        assert_eq!(meter.refusal(), Some(Refusal::Tables { asked: 1, used: 10, limit: 10 }));
+        let refusal = Some(Refusal::Tables { asked: 1, used: 10, limit: 10 });
+        assert_eq!(meter.refusal(), refusal);
+        Ok(())
+    }
+
+    #[test]
+    fn a_table_has_a_maximum_of_its_own_or_that_of_the_pool() -> wasmtime::Result<()> {
+        let mut meter = meter();
+        assert!(!meter.table_growing(2, 9, Some(8))?);
+        assert_eq!(meter.refusal(), None);
+        assert!(!meter.table_growing(2, 13, Some(10))?);
+        assert_eq!(meter.refusal(), Some(Refusal::Tables { asked: 11, used: 0, limit: 10 }));
         Ok(())
     }
 }

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 
 /// Room for the node's data in a long run, in MiB; what isn't used takes no memory.
 const ROOM: u64 = 4_096;
-/// What is left of a full disk, in KiB: less than the next piece of the journal.
-const LEFT: u64 = 256;
+/// What is left of a full disk, in KiB: less than any checkpoint needs.
+const LEFT: u64 = 16;
 
 /// A mounted disk. Mounts are seen by this process and its children alone (see
 /// [`in_a_namespace`]), and go with the last of them.

@@ -3,26 +3,26 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use bson::{Document, doc};
 
 use super::Fault;
-use super::network::CLIENTS;
-use super::world::{Moment, World};
+use super::world::{CLIENTS, CONSUMERS, Moment, World};
 use crate::chance::Chance;
 use crate::proxy::{Between, Catch, Command};
+use crate::roles::Role;
 
-/// Every command that the store sends.
-const COMMANDS: [&str; 9] = [
-    "insert",
-    "update",
-    "delete",
-    "find",
-    "findAndModify",
-    "commitTransaction",
-    "abortTransaction",
-    "aggregate",
-    "getMore",
+/// Every command that the store sends, and who sends it often.
+const COMMANDS: [(&str, &[Role]); 9] = [
+    ("insert", &[Role::Producer]),
+    ("update", &CONSUMERS),
+    ("delete", &CONSUMERS),
+    ("find", &CLIENTS),
+    ("findAndModify", &CLIENTS),
+    ("commitTransaction", &CONSUMERS),
+    ("abortTransaction", &CONSUMERS),
+    ("aggregate", &CONSUMERS),
+    ("getMore", &CONSUMERS),
 ];
 
 /// MongoDB's numbers of errors.
@@ -34,16 +34,20 @@ const WRITE_CONCERN_FAILED: i32 = 64;
 const INTERRUPTED: [i32; 5] = [91, 189, 11_600, 11_602, NOT_WRITABLE_PRIMARY];
 
 pub(super) async fn suffer(world: &World, mut moment: Moment) -> Result<()> {
-    let name = world.victim(&CLIENTS, &mut moment.chance).await?;
+    // Many are about the commits, on which everything hangs.
+    let (command, roles) = match moment.chance.percent(30) {
+        true => ("commitTransaction", &CONSUMERS[..]),
+        false => *moment.chance.pick(&COMMANDS).context("no command")?,
+    };
+    let name = world.victim(roles, &mut moment.chance).await?;
     match moment.fault {
-        Fault::LostAnswer => lose(world, moment, &name).await,
-        _ => fail(world, moment, &name).await,
+        Fault::LostAnswer => lose(world, moment, &name, command).await,
+        _ => fail(world, moment, &name, command).await,
     }
 }
 
-async fn fail(world: &World, mut moment: Moment, name: &str) -> Result<()> {
+async fn fail(world: &World, mut moment: Moment, name: &str, command: &str) -> Result<()> {
     let chance = &mut moment.chance;
-    let command = *chance.pick(&COMMANDS).unwrap_or(&"insert");
     let (how, mut data) = failure(command, chance);
     data.extend(doc! { "failCommands": [command], "appName": name });
     let times = i32::try_from(chance.between(1, 6)).unwrap_or(1);
@@ -78,19 +82,10 @@ fn failure(command: &str, chance: &mut Chance) -> (&'static str, Document) {
 }
 
 /// The effect is there, the answer is dropped with its connection, or an error in its place.
-async fn lose(world: &World, mut moment: Moment, name: &str) -> Result<()> {
-    const LOST: [(&str, Option<bool>); 8] = [
-        ("insert", None),
-        ("update", None),
-        ("delete", None),
-        ("findAndModify", None),
-        ("find", None),
-        ("abortTransaction", None),
-        ("commitTransaction", Some(false)),
-        ("commitTransaction", Some(true)),
-    ];
+async fn lose(world: &World, mut moment: Moment, name: &str, command: &'static str) -> Result<()> {
     let chance = &mut moment.chance;
-    let (command, majority) = *chance.pick(&LOST).unwrap_or(&("insert", None));
+    // A claim's commit asks for no majority, a settlement's does.
+    let majority = (command == "commitTransaction").then(|| chance.percent(60));
     let code = if chance.percent(50) { None } else { chance.pick(&INTERRUPTED).copied() };
     let times = chance.between(1, 3);
     let how = code.map_or("no answer".to_owned(), |code| format!("error {code}"));

@@ -5,14 +5,9 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Fault;
-use super::world::{Moment, World};
+use super::world::{CLIENTS, Moment, World};
 use crate::chance::Chance;
 use crate::proxy::{Between, Direction, Effect};
-use crate::roles::Role;
-
-/// Everybody who writes.
-pub(super) const CLIENTS: [Role; 4] =
-    [Role::Producer, Role::Worker, Role::WasmWorker, Role::Puller];
 
 pub(super) async fn suffer(world: &World, mut moment: Moment) -> Result<()> {
     let chance = &mut moment.chance;

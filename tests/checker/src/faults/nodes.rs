@@ -77,12 +77,18 @@ async fn fill(world: &World, mut moment: Moment) -> Result<()> {
     let role = if primary { "the primary" } else { "a secondary" };
     world.begin(moment.fault, format!("node {node}, {role}"))?;
     disk.fill()?;
+    // What is in memory has to go somewhere now.
+    let said = cluster.checkpoint(node).await;
     moment.last(100).await;
     disk.free()?;
     let died = !cluster.is_running(node).await?;
     if died {
         cluster.restart(node).await?;
     }
-    let how = if died { "it had ended, and is back" } else { "it went on" };
+    let how = match said {
+        _ if died => "it had ended, and is back".to_owned(),
+        Ok(()) => "it went on".to_owned(),
+        Err(error) => format!("it went on, {error:#}"),
+    };
     world.end(moment.fault, format!("node {node}: {how}"))
 }

@@ -6,13 +6,10 @@ use anyhow::Result;
 use tokio::sync::oneshot;
 
 use super::Fault;
-use super::world::{Moment, World};
+use super::world::{CONSUMERS, Moment, World};
 use crate::chance::Chance;
 use crate::proxy::{Between, Catch, Command};
-use crate::roles::Role;
 
-/// Everybody who claims.
-const CONSUMERS: [Role; 3] = [Role::Worker, Role::WasmWorker, Role::Puller];
 /// How long a process may take to end: its grace, and whatever its last writes wait for.
 const END: Duration = Duration::from_secs(30);
 /// Ten minutes.
@@ -132,7 +129,7 @@ async fn clock(world: &World, moment: Moment, name: &str, seconds: i64) -> Resul
     world.crew.kill(name).await?;
     world.crew.revive(name, Some(seconds)).await?;
     // It has to connect before it does anything.
-    tokio::time::sleep(moment.lasts + Duration::from_secs(3)).await;
+    tokio::time::sleep(moment.lasts + Duration::from_secs(2)).await;
     world.crew.kill(name).await?;
     world.crew.revive(name, None).await?;
     world.end(moment.fault, name)

@@ -24,16 +24,28 @@ impl Kind {
             Self::Processes => ((400, 4_000), (300, 1_500)),
             // An election and a node's return take some seconds, and are part of it.
             Self::Nodes => ((1_500, 4_500), (2_500, 4_500)),
-            Self::Network => ((500, 5_000), (300, 2_000)),
+            Self::Network => ((1_000, 5_000), (300, 1_500)),
             Self::Commands => ((300, 1_200), (100, 800)),
             Self::Guests => ((1_000, 2_000), (2_000, 6_000)),
-            Self::ByHand => ((100, 500), (4_000, 9_000)),
+            Self::ByHand => ((100, 500), (8_000, 20_000)),
         }
     }
 }
 
-/// What fails when, for a run of this length: a pure function of the seed. In each kind every fault
-/// comes before any comes again.
+impl Fault {
+    /// How often it comes while the others of its kind come once.
+    fn weight(self) -> usize {
+        match self {
+            // What a queue is made for; and they are over soon.
+            Self::KillWorker => 3,
+            Self::PauseWorker => 2,
+            _ => 1,
+        }
+    }
+}
+
+/// What fails when, for a run of this length: a pure function of the seed. Each kind's faults come
+/// in rounds, in which every one comes.
 pub(crate) fn schedule(seed: u64, faults: &[Fault], length: Duration) -> Vec<Planned> {
     let mut plan = Vec::new();
     for kind in Kind::ALL {
@@ -73,7 +85,9 @@ fn plan_kind(
         let draw = time((0, u64::MAX / 2));
         let draw = u64::try_from(draw.as_millis()).unwrap_or(0);
         if deck.is_empty() {
-            deck.clone_from(&faults);
+            deck.extend(
+                faults.iter().flat_map(|&fault| std::iter::repeat_n(fault, fault.weight())),
+            );
             Chance::new(draw, "deck").shuffle(&mut deck);
         }
         let Some(fault) = deck.pop() else { return };
@@ -123,7 +137,7 @@ mod tests {
         let plan = schedule(3, &all(), MINUTE * 10);
         for kind in Kind::ALL {
             let of_kind: Vec<_> = plan.iter().filter(|it| it.fault.kind() == kind).collect();
-            assert!(of_kind.len() > 20, "{kind:?}: {}", of_kind.len());
+            assert!(of_kind.len() > 30, "{kind:?}: {}", of_kind.len());
             for pair in of_kind.windows(2) {
                 let [first, second] = pair else { continue };
                 assert!(first.at + first.lasts < second.at, "{first:?} {second:?}");

@@ -14,6 +14,12 @@ use crate::history::{Event, Phase, Recorder};
 use crate::roles::Role;
 use crate::roles::producer::Putter;
 
+/// Everybody who claims.
+pub(super) const CONSUMERS: [Role; 3] = [Role::Worker, Role::WasmWorker, Role::Puller];
+/// Everybody who writes.
+pub(super) const CLIENTS: [Role; 4] =
+    [Role::Producer, Role::Worker, Role::WasmWorker, Role::Puller];
+
 /// Everything that can fail, and who writes down that it did. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct World {

@@ -102,10 +102,16 @@ fn lines(story: &Story<'_>, job: &JobStory<'_>, tokens: &[&str]) -> Vec<String> 
     lines.lines.extend(leases.lines);
     let offset = offset(story);
     let mut say = |line: &Line, what: &str| lines.add(&line.process, at(line, offset), what);
-    if tokens.is_empty() {
-        let told = job.puts.iter().flat_map(|put| [Some(put.lines.0), put.lines.1]).flatten();
-        for line in told.filter_map(|index| story.history.lines.get(index)) {
-            say(line, &of_put(line, job.id));
+    let puts = job.puts.iter().filter(|_| tokens.is_empty());
+    for put in puts {
+        let (called, answered) = put.lines;
+        if let Some(line) = story.history.lines.get(called) {
+            say(line, &format!("put {} …", job.id));
+        }
+        if let Some((line, answer)) =
+            answered.and_then(|it| story.history.lines.get(it)).zip(put.answer)
+        {
+            say(line, &format!("put {}: {}", job.id, of_put_answer(answer)));
         }
     }
     for (_, line) in story.lines(job) {
@@ -179,21 +185,6 @@ fn of_lease(story: &Story<'_>, token: &str, lines: &mut Lines) {
             }
             Some(_) => {}
         }
-    }
-}
-
-fn of_put(line: &Line, id: &str) -> String {
-    match &line.event {
-        Event::PutCall { call, .. } => format!("put {call} of {id} …"),
-        Event::PutAnswer { call, answers } => {
-            // The answers of a call that put several: that of this job is in the order of the call.
-            let said = match answers.as_slice() {
-                [answer] => of_put_answer(answer),
-                answers => format!("answers for {} jobs", answers.len()),
-            };
-            format!("put {call}: {said}")
-        }
-        _ => String::new(),
     }
 }
 

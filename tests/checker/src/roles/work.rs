@@ -41,9 +41,9 @@ impl Work {
     fn draw(chance: &mut Chance) -> Self {
         let ms = match chance.below(100) {
             0..60 => chance.between(0, 80),
-            60..90 => chance.between(80, 600),
+            60..95 => chance.between(80, 500),
             // Longer than a lease, which has to be kept.
-            _ => chance.between(2_000, 5_000),
+            _ => chance.between(2_000, 4_000),
         };
         let saves = if chance.percent(25) { chance.between(1, 4) } else { 0 };
         let end = match chance.below(100) {
