@@ -1,9 +1,9 @@
 //! What starts a server of its own: the demo, and the background server of somebody without one.
 
-use std::path::Path;
 use anyhow::{Context, Result};
 use mongoqueue_tests::{built, eventually, server};
 use serde_json::Value;
+use std::path::Path;
 use tokio::process::Command;
 
 use super::{Ran, program, ran, text};

@@ -84,17 +84,9 @@ async fn one_that_does_nothing_completes_its_job() -> Result<()> {
 /// The traps that a core module can reach, and their names.
 const TRAPS: [(&str, &str, &str); 8] = [
     ("unreachable", "unreachable", "it aborted"),
-    (
-        "i32.const 1 i32.const 0 i32.div_s",
-        "integer-divide-by-zero",
-        "integer divide by zero",
-    ),
+    ("i32.const 1 i32.const 0 i32.div_s", "integer-divide-by-zero", "integer divide by zero"),
     ("i32.const 0x80000000 i32.const -1 i32.div_s", "integer-overflow", "integer overflow"),
-    (
-        "f32.const nan i32.trunc_f32_s",
-        "bad-conversion-to-integer",
-        "invalid conversion to integer",
-    ),
+    ("f32.const nan i32.trunc_f32_s", "bad-conversion-to-integer", "invalid conversion to integer"),
     ("i32.const -1 i32.load", "memory-out-of-bounds", "out of bounds memory access"),
     (
         "i32.const 9 call_indirect (result i32)",
@@ -102,11 +94,7 @@ const TRAPS: [(&str, &str, &str); 8] = [
         "undefined element: out of bounds table access",
     ),
     ("i32.const 0 call_indirect (result i32)", "indirect-call-to-null", "uninitialized element"),
-    (
-        "i32.const 1 call_indirect (result i32)",
-        "bad-signature",
-        "indirect call type mismatch",
-    ),
+    ("i32.const 1 call_indirect (result i32)", "bad-signature", "indirect call type mismatch"),
 ];
 
 #[tokio::test]

@@ -25,7 +25,6 @@ pub(super) fn check(story: &Story<'_>, found: &mut Found<'_, '_>) {
                 (What::Settle { .. }, answer) if answer.is_no() => {
                     settled_after_all(job, &calls, call)
                 }
-                (What::Save(value), Answer::Done { .. }) => not_saved(job, call.token, value),
                 (What::Save(value), answer) if answer.is_no() => {
                     saved_after_all(job, &calls, (call.token, value))
                 }
@@ -89,14 +88,6 @@ fn settled_after_all(job: &JobStory<'_>, calls: &[Call<'_>], call: &Call<'_>) ->
     let unsaid = how == How::Returned && verdict != Verdict::Released;
     (others.count() == 0 && !unsaid)
         .then(|| format!("the settlement of {} said no, and it was settled", job.id))
-}
-
-/// It was told to be saved, and never was.
-fn not_saved(job: &JobStory<'_>, token: &str, value: u64) -> Option<String> {
-    hold(job, token)?;
-    let was =
-        job.steps.iter().any(|step| step.after.is_some_and(|after| after.saved == Some(value)));
-    (!was).then(|| format!("{value} was told to be saved for {}, and never was", job.id))
 }
 
 /// It was told not to be saved, and was: nobody else tried that.

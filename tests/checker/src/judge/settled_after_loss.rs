@@ -22,7 +22,7 @@ pub(super) fn check(story: &Story<'_>, found: &mut Found<'_, '_>) {
             }
             if let What::Save(value) = call.what
                 && done
-                && saved_elsewhere(job, call.token, value)
+                && saved_elsewhere(job, &calls, (call.token, value))
             {
                 let what = format!("{} was saved to under a claim that did not hold it", job.id);
                 found.add(job, &with_next(job, call.token), what);
@@ -40,13 +40,18 @@ fn with_next<'a>(job: &JobStory<'a>, token: &'a str) -> Vec<&'a str> {
     Some(token).into_iter().chain(next.map(|hold| hold.token)).collect()
 }
 
-/// The value stands in the job, but not by the claim that was told so.
-fn saved_elsewhere(job: &JobStory<'_>, token: &str, value: u64) -> bool {
-    if hold(job, token).is_none() {
-        return false;
-    }
+/// The value stands in the job, but not by the claim that was told so, and under claims whose
+/// holders never saved it.
+fn saved_elsewhere(job: &JobStory<'_>, calls: &[Call<'_>], (token, value): (&str, u64)) -> bool {
     let holders = holders_of(job, value);
-    !holders.is_empty() && !holders.contains(&Some(token))
+    let says = |holder: &Option<&str>| {
+        let by = |call: &Call<'_>| call.what == What::Save(value) && Some(call.token) == *holder;
+        calls.iter().any(by)
+    };
+    hold(job, token).is_some()
+        && !holders.is_empty()
+        && !holders.contains(&Some(token))
+        && !holders.iter().any(says)
 }
 
 /// Who held the job when this was saved.

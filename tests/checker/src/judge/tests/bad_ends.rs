@@ -113,7 +113,7 @@ fn saved_by_one_who_had_lost_it() {
     tale.save("a", 5);
     let before = tale.clone();
     tale.saved("w", ("A", "a"), (5, Answer::DONE));
-    tale.breaks(&["settled-after-loss"]);
+    tale.breaks(&["settled-after-loss", "acknowledged-write-rolled-back"]);
     // Killed before the answer.
     let mut tale = before;
     tale.say("v", Event::Ended { clean: true });
@@ -194,7 +194,17 @@ fn saves_that_are_answered_wrongly() {
     tale.save_call("w", ("A", "a"), 1);
     let before = tale.clone();
     tale.saved("w", ("A", "a"), (1, Answer::DONE));
-    tale.breaks(&["answer"]);
+    let lost = tale.clone();
+    tale.breaks(&["acknowledged-write-rolled-back"]);
+    // The next one saves it again.
+    let mut tale = lost;
+    tale.wait(LEASE);
+    tale.take_back("A", &["a"], &[]);
+    tale.claim("B", &["a"]);
+    tale.has("v", ("B", "a"), 2);
+    tale.save_call("v", ("B", "a"), 1);
+    tale.save("a", 1);
+    tale.breaks(&["acknowledged-write-rolled-back"]);
     let mut tale = before;
     tale.save("a", 1);
     tale.saved("w", ("A", "a"), (1, failed()));
