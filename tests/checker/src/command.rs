@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -139,7 +139,7 @@ fn said(folder: &Path) -> impl Iterator<Item = String> {
     })
 }
 
-fn judge(folder: &PathBuf, options: &Options, not_run: &[(Fault, &str)]) -> Result<u8> {
+fn judge(folder: &Path, options: &Options, not_run: &[(Fault, &str)]) -> Result<u8> {
     let verdict = Verdict::of(folder);
     let verdict =
         verdict.with_context(|| format!("reading the history in {}", folder.display()))?;

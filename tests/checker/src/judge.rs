@@ -166,15 +166,15 @@ fn missing(story: &Story<'_>) -> Vec<String> {
     if account.unreadable > 0 {
         missing.push(format!("{} lines of the server's account can't be read", account.unreadable));
     }
+    if account.read_at.is_none() {
+        missing.push("the run did not end: the collections were not read after it".to_owned());
+    }
     missing.extend(left::unexplained(story));
     missing
 }
 
 fn not_judged(history: &History, account: &Account) -> Vec<String> {
     let mut not = Vec::new();
-    if account.read_at.is_none() {
-        not.push("what is left: the collections were not read after the run".to_owned());
-    }
     if history.drain_began_us().is_none() {
         not.push("stuck: the run has no drain".to_owned());
     }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::tale::{LEASE, Tale};
 use crate::history::{Answer, Event, Phase, PutAnswer, Verdict};
+use crate::judge::judge;
 use crate::server::{Deed, Of, Write};
 
 fn why() -> String {
@@ -432,4 +433,15 @@ fn a_gap_in_the_account_is_no_judgement() {
     let judgement = tale.judged();
     assert!(judgement.invariants.is_empty());
     assert_eq!(judgement.missing, ["the server's account has a gap: history lost"]);
+}
+
+#[test]
+fn a_run_that_did_not_end_is_no_judgement() {
+    let mut tale = Tale::new();
+    let call = tale.put_call("a", 2);
+    tale.put_answer(call, PutAnswer::Created);
+    // What the server still had to tell of it is not known.
+    let judgement = judge(&tale.history, &tale.account);
+    assert!(judgement.invariants.is_empty());
+    assert!(judgement.missing.iter().any(|why| why.contains("did not end")));
 }
