@@ -23,7 +23,7 @@ fn is_name(word: &str) -> bool {
 /// The string literals of some code.
 fn literals(code: &str) -> impl Iterator<Item = (&str, &str, &str)> {
     let mut parts: Vec<&str> = code.split('"').collect();
-    if parts.len() % 2 == 0 {
+    if parts.len().is_multiple_of(2) {
         parts.pop();
     }
     let all: Vec<_> = parts
