@@ -5,7 +5,7 @@
 //! what follows from what (a claim can be told of only after it was made), and for one invariant by
 //! the clock that all processes of a machine share.
 //!
-//! A file for each invariant; [`story`] puts the two accounts together, [`evidence`] tells what
+//! A file for each invariant; `story` puts the two accounts together, `evidence` tells what
 //! shows a violation.
 
 use serde::Serialize;
