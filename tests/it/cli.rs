@@ -14,10 +14,15 @@ mod components;
 mod demo;
 mod errors;
 mod help;
+mod junk;
 mod lines;
 mod mend;
 mod options;
+mod people;
+mod pull;
+mod relatives;
 mod seed;
+mod uris;
 mod work;
 
 /// The program, and a database of a test's own that is set up for it.
@@ -51,7 +56,7 @@ impl Cli {
     }
 
     /// With something on its standard input.
-    async fn fed(&self, args: &[&str], input: &str) -> Result<Ran> {
+    async fn fed(&self, args: &[&str], input: impl AsRef<[u8]>) -> Result<Ran> {
         ran(self.command(args), input).await
     }
 
@@ -157,11 +162,7 @@ impl Work {
 
     /// Sends a signal, such as `TERM`.
     async fn signal(&self, name: &str) -> Result<()> {
-        let id = self.child.id().context("it has ended")?;
-        let mut kill = Command::new("/bin/sh");
-        let sent = kill.args(["-c", &format!("kill -{name} {id}")]).status().await?;
-        ensure!(sent.success(), "no signal could be sent");
-        Ok(())
+        signal(&self.child, name).await
     }
 
     async fn ended(mut self) -> Result<Ran> {
@@ -179,6 +180,14 @@ impl Work {
     }
 }
 
+async fn signal(child: &Child, name: &str) -> Result<()> {
+    let id = child.id().context("it has ended")?;
+    let mut kill = Command::new("/bin/sh");
+    let sent = kill.args(["-c", &format!("kill -{name} {id}")]).status().await?;
+    ensure!(sent.success(), "no signal could be sent");
+    Ok(())
+}
+
 /// The program, without a server and without what the environment says of one.
 fn program(program: &PathBuf) -> Command {
     let mut command = Command::new(program);
@@ -186,20 +195,22 @@ fn program(program: &PathBuf) -> Command {
     command
 }
 
-async fn ran(mut command: Command, input: &str) -> Result<Ran> {
+async fn ran(mut command: Command, input: impl AsRef<[u8]>) -> Result<Ran> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     let mut stdin = child.stdin.take().context("its stdin is a pipe")?;
     let feed = async {
         // A command that does not read it may have gone.
-        let _ = stdin.write_all(input.as_bytes()).await;
+        let _ = stdin.write_all(input.as_ref()).await;
         drop(stdin);
     };
     let ended = async { tokio::join!(feed, child.wait_with_output()).1 };
     let output = soon("the command ends", ended).await??;
     let stderr = String::from_utf8(output.stderr)?;
-    ensure!(!stderr.contains("panicked"), "{stderr}");
     let stdout = String::from_utf8(output.stdout)?;
+    ensure!(!stderr.contains("panicked"), "{stderr}");
+    // No terminal reads this: no colours, no bars, and nothing of a job's own.
+    ensure!(!(stdout.clone() + &stderr).contains('\u{1b}'), "{stdout}{stderr}");
     Ok(Ran { code: output.status.code().unwrap_or(-1), stdout, stderr })
 }
 

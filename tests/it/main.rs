@@ -29,6 +29,8 @@ mod connect;
 
 mod servers;
 
+mod words;
+
 mod running;
 
 mod locks;

@@ -20,14 +20,14 @@ async fn refused(uri: &str) -> Result<Error> {
 }
 
 /// A mongod, killed when this is dropped, and when the tests are.
-struct Bare {
+pub(crate) struct Bare {
     child: Child,
     folder: tempfile::TempDir,
     port: u16,
 }
 
 impl Bare {
-    async fn start(more: &[&str]) -> Result<Self> {
+    pub(crate) async fn start(more: &[&str]) -> Result<Self> {
         let (folder, port) = (tempfile::tempdir()?, free_port()?);
         // The shell lives until its stdin ends, which is when this process does.
         let mut command = Command::new("/bin/sh");
@@ -39,7 +39,7 @@ impl Bare {
         Ok(Self { child, folder, port })
     }
 
-    async fn uri(&self, user: &str) -> Result<String> {
+    pub(crate) async fn uri(&self, user: &str) -> Result<String> {
         let log = self.folder.path().join("log");
         eventually("mongod listens", async || {
             // It may not be there yet.
@@ -81,7 +81,7 @@ async fn a_standalone_is_refused_with_the_two_commands() -> Result<()> {
 }
 
 /// A replica set of one that asks for passwords, with the user `root`.
-async fn with_passwords() -> Result<(Bare, Database)> {
+pub(crate) async fn with_passwords() -> Result<(Bare, Database)> {
     let keys = tempfile::NamedTempFile::new()?;
     std::fs::write(keys.path(), "only for a test")?;
     std::fs::set_permissions(keys.path(), std::fs::Permissions::from_mode(0o600))?;

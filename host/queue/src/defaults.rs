@@ -11,7 +11,7 @@ pub const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);
 /// consumers can't disagree about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Defaults {
-    /// The longest that one attempt may take; also the lease of [`Queue::next`]. Default: 300 s.
+    /// The longest that one attempt may take; also the lease of [`Queue::next`](crate::Queue::next). Default: 300 s.
     pub timeout: Duration,
     /// How many attempts may fail or time out before the job is dead. Default: 3.
     pub max_attempts: u32,

@@ -1,7 +1,7 @@
 //! What starts a server of its own: the demo, and the background server of somebody without one.
 
 use anyhow::{Context, Result};
-use mongoqueue_tests::{built, eventually, server};
+use mongoqueue_tests::{Stage, built, eventually, server};
 use serde_json::Value;
 use std::path::Path;
 use tokio::process::Command;
@@ -37,10 +37,9 @@ fn processes_of(home: &Path) -> Result<usize> {
 #[tokio::test]
 async fn the_demo_shows_what_it_promises_and_leaves_nothing() -> Result<()> {
     let home = tempfile::tempdir()?;
-    let mut command = at_home(home.path()).await?;
-    command.args(["demo", "--json"]);
-    // It finds the checkout by the folder it is in.
-    let ended = ran(command_in(command), "").await?.ended(0)?;
+    let mut command = demo(home.path()).await?;
+    command.arg("--json");
+    let ended = ran(command, "").await?.ended(0)?;
     let shown: Value = ended.documents()?.pop().context("figures")?;
     assert_eq!(shown["as_expected"], true);
     // As many texts as the checkout has, up to 200.
@@ -56,9 +55,38 @@ async fn the_demo_shows_what_it_promises_and_leaves_nothing() -> Result<()> {
     Ok(())
 }
 
-fn command_in(mut command: Command) -> Command {
-    command.current_dir(built::checkout());
-    command
+/// It finds the checkout by the folder it is in. Its handlers are built: a build takes longer than
+/// anything is waited for here.
+async fn demo(home: &Path) -> Result<Command> {
+    built::guest("markdown")?;
+    let mut command = at_home(home).await?;
+    command.arg("demo").current_dir(built::checkout());
+    Ok(command)
+}
+
+#[tokio::test]
+async fn the_demo_on_somebodys_server_tells_people_of_every_death() -> Result<()> {
+    let (home, stage) = (tempfile::tempdir()?, Stage::new().await?);
+    let mut command = demo(home.path()).await?;
+    command.env("MONGODB_URI", stage.uri());
+    let shown = ran(command, "").await?.ended(0)?.stdout;
+    for words in [
+        "pages rendered, ",
+        "trap:unreachable",
+        "timeout",
+        "memory",
+        "failure",
+        "panicked at ",
+        "all as expected, in ",
+        "To look further:",
+    ] {
+        assert!(shown.contains(words), "no {words:?} in {shown}");
+    }
+    // Its database has gone, and it started none of its own.
+    let names = stage.database.client().list_database_names().await?;
+    assert!(!names.iter().any(|name| name.starts_with("mongoqueue-demo-")), "{names:?}");
+    assert!(!home.path().join("data").exists());
+    stage.end().await
 }
 
 async fn of(home: &Path, args: &[&str], code: i32) -> Result<Ran> {

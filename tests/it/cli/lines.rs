@@ -1,9 +1,13 @@
 //! `put` of files, standard input and many lines.
 
-use anyhow::Result;
-use serde_json::Value;
+use std::process::Stdio;
 
-use super::Cli;
+use anyhow::{Context, Result};
+use mongoqueue_tests::{eventually, soon};
+use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+
+use super::{Cli, signal};
 
 async fn payloads(cli: &Cli) -> Result<Vec<Value>> {
     let jobs = cli.all(&["list", "q", "--limit", "5000"]).await?;
@@ -90,6 +94,29 @@ async fn options_count_for_every_line() -> Result<()> {
     assert_eq!(cli.json(&["stats", "q"]).await?["scheduled"], 2);
     let no = cli.error(2, &["put", "q", "-", "--lines", "--id", "one"]).await?;
     assert!(no.contains("the argument '--lines' cannot be used with '--id <ID>'"), "{no}");
+    cli.end().await
+}
+
+#[tokio::test]
+async fn an_interrupted_put_says_how_far_it_was() -> Result<()> {
+    let cli = Cli::new().await?;
+    let mut command = cli.command(&["put", "q", "-", "--lines", "--json"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut put = command.spawn()?;
+    let mut stdin = put.stdin.take().context("its stdin is a pipe")?;
+    stdin.write_all(b"1\n{\n2\n").await?;
+    let both = async || Ok((cli.stage.queue()?.stats().await?.ready == 2).then_some(()));
+    eventually("both are put", both).await?;
+    // Its input has not ended.
+    signal(&put, "INT").await?;
+    let output = soon("the command ends", put.wait_with_output()).await??;
+    drop(stdin);
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8(output.stderr)?;
+    let told: Value = serde_json::from_str(stderr.lines().last().context("nothing was said")?)?;
+    let error = &told["error"];
+    assert_eq!((&error["kind"], &error["put"]), (&"interrupted".into(), &2.into()));
+    assert_eq!(error["bad_lines"], 1);
     cli.end().await
 }
 

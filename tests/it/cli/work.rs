@@ -18,9 +18,12 @@ fn work(cli: &Cli, more: &[&str]) -> Result<Work> {
     cli.work(&[&args[..], more].concat())
 }
 
-async fn running(cli: &Cli, jobs: u64) -> Result<()> {
-    let all = async || Ok((cli.stage.queue()?.stats().await?.running == jobs).then_some(()));
-    eventually("all jobs run", all).await
+/// Waits until so many guests run, each of which says so.
+async fn begun(worker: &mut Work, guests: usize) -> Result<()> {
+    for _ in 0..guests {
+        assert_eq!(worker.event("log").await?["text"], "begun");
+    }
+    Ok(())
 }
 
 #[tokio::test]
@@ -83,9 +86,9 @@ async fn jobs_die_by_name() -> Result<()> {
 #[tokio::test]
 async fn a_job_that_runs_at_sigterm_may_finish() -> Result<()> {
     let cli = Cli::new().await?;
-    cli.put("{\"do\": \"sleep\", \"ms\": 1500}", &["--id", "slow", "--retain", "1h"]).await?;
-    let worker = work(&cli, &["--grace", "30s"])?;
-    running(&cli, 1).await?;
+    cli.put("{\"do\": \"until-asked\"}", &["--id", "slow", "--retain", "1h"]).await?;
+    let mut worker = work(&cli, &["--grace", "1m"])?;
+    begun(&mut worker, 1).await?;
     worker.signal("TERM").await?;
     let ended = worker.ended().await?.ended(0)?;
     let told = ended.documents()?;
@@ -100,9 +103,9 @@ async fn a_job_that_runs_at_sigterm_may_finish() -> Result<()> {
 #[tokio::test]
 async fn a_job_that_outlives_the_grace_is_handed_back() -> Result<()> {
     let cli = Cli::new().await?;
-    cli.put("{\"do\": \"sleep\", \"ms\": 60000}", &["--id", "slow"]).await?;
-    let worker = work(&cli, &["--grace", "100ms"])?;
-    running(&cli, 1).await?;
+    cli.put("{\"do\": \"sleep\", \"ms\": 3600000}", &["--id", "slow", "--timeout", "2h"]).await?;
+    let mut worker = work(&cli, &["--grace", "100ms"])?;
+    begun(&mut worker, 1).await?;
     worker.signal("INT").await?;
     let told = worker.ended().await?.ended(0)?.documents()?;
     assert_eq!(told.last().map(|summary| &summary["handed_back"]), Some(&json!(1)));
@@ -112,21 +115,42 @@ async fn a_job_that_outlives_the_grace_is_handed_back() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_second_signal_ends_it_at_once() -> Result<()> {
+    let cli = Cli::new().await?;
+    cli.put("{\"do\": \"loop\"}", &["--id", "endless", "--timeout", "1h"]).await?;
+    let mut worker = work(&cli, &["--grace", "1h"])?;
+    begun(&mut worker, 1).await?;
+    worker.signal("TERM").await?;
+    worker.event("stopping").await?;
+    // In the first moment a second one may be an echo of the first.
+    let ended = eventually("it ends", async || {
+        worker.signal("INT").await?;
+        Ok(worker.child.try_wait()?)
+    });
+    assert_eq!(ended.await?.code(), Some(128 + 2));
+    // It is as if it had been killed: the lease runs out.
+    assert_eq!(cli.json(&["get", "endless"]).await?["state"], "running");
+    cli.end().await
+}
+
+#[tokio::test]
 async fn the_jobs_of_a_killed_worker_are_done_by_another() -> Result<()> {
     let cli = Cli::new().await?;
-    // The first attempt of each hangs until it is killed: far longer than any lease here.
+    // The first attempt of each hangs until it is killed.
     let ids = ["a", "b", "c"];
     for id in ids {
-        cli.put("{\"do\": \"sleep\", \"ms\": 60000}", &["--id", id]).await?;
+        cli.put("{\"do\": \"loop\"}", &["--id", id, "--timeout", "1h"]).await?;
     }
-    let first = work(&cli, &["--lease", "1s", "--concurrency", "3"])?;
-    running(&cli, 3).await?;
+    let mut first = work(&cli, &["--concurrency", "3"])?;
+    begun(&mut first, ids.len()).await?;
     first.signal("KILL").await?;
     assert_eq!(first.ended().await?.code, -1);
     // The others' attempts are to end.
     let quick = bson::doc! { "$set": { "payload": { "do": "ok" } } };
     cli.stage.jobs().update_many(bson::doc! {}, quick).await?;
-    let mut second = work(&cli, &["--lease", "1s"])?;
+    let mut second = work(&cli, &[])?;
+    second.event("ready").await?;
+    cli.stage.expire_leases().await?;
     let back = second.event("took-back").await?;
     assert_eq!(back["queue"], "q");
     let mut done = Vec::new();

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bson::{Bson, doc};
-use mongoqueue::{Attempt, Backoff, Handler, IntoPayload, Job, Outcome, State};
-use mongoqueue_tests::Stage;
+use mongoqueue::{
+    Attempt, Backoff, Handler, IntoPayload, Job, Outcome, State, Worker, WorkerEvent, WorkerOptions,
+};
+use mongoqueue_tests::{Running, Stage};
 use mongoqueue_wasmtime::{ComponentHandler, Grants, Limits, Sandbox, SandboxOptions};
 use serde_json::json;
 
-use super::{HOUR, alone, end_of, misbehave, source, work};
+use super::{HOUR, alone, misbehave, source, work};
 
 #[tokio::test]
 async fn a_job_is_tried_until_it_works_or_is_dead() -> Result<()> {
@@ -97,19 +99,33 @@ async fn a_job_for_which_there_is_no_room_goes_back_uncounted() -> Result<()> {
     let one = SandboxOptions { instances: 1, ..SandboxOptions::default() };
     let grants = Grants::default().queue("next", stage.mq.queue("next")?);
     let handler = ComponentHandler::load(&Sandbox::new(one)?, source("misbehave")?, grants)?;
-    // Has the only place from the first poll on.
-    let first = json!({"do": "sleep", "ms": 1_000}).into_payload()?;
-    let mut first = handler.handle(Attempt::detached(Job::new("q", first)));
+    // Has the only place from the first poll on, until it is dropped.
+    let first = json!({"do": "sleep", "ms": 3_600_000}).into_payload()?;
+    let mut job = Job::new("q", first);
+    job.timeout = HOUR;
+    let mut first = handler.handle(Attempt::detached(job));
     assert!(futures_util::poll!(&mut first).is_pending());
 
     // Waits for half of its time.
-    let brief = Duration::from_millis(400);
-    let put = queue.put(json!({"do": "ok"})).max_attempts(1).timeout(brief).retain(HOUR);
+    let time = Duration::from_secs(6);
+    let put = queue.put(json!({"do": "ok"})).max_attempts(1).timeout(time).retain(HOUR);
     let id = put.await?.id;
-    let (first, events) = tokio::join!(first, work(&stage, handler.clone()));
-    assert_eq!(first, Outcome::Completed(None));
-    let (outcome, state) = end_of(&events?, &id)?;
+    let options = WorkerOptions { slots: 1, ..WorkerOptions::default() };
+    let mut running =
+        Running::start(Worker::new(&stage.mq, options).serve(queue.clone(), handler.clone()));
+    let (outcome, state) = running.events.finished().await?;
     assert_eq!((&*outcome, state), (&Outcome::HandedBack, Some(State::Ready)));
+    drop(first);
+    running
+        .events
+        .until("it completes", |event| match event {
+            WorkerEvent::Finished { outcome, .. } => {
+                matches!(**outcome, Outcome::Completed(_)).then_some(())
+            }
+            _ => None,
+        })
+        .await?;
+    running.stop().await?;
     let job = queue.get(&id).await?;
     assert_eq!((job.state, job.attempts, job.errors.len()), (State::Completed, 0, 0));
     stage.end().await

@@ -160,7 +160,7 @@ async fn the_calls_of_a_guest_answer_that_the_lease_is_lost() -> Result<()> {
     ] {
         // A guest may be cut off between the answer and its end.
         let mut told = false;
-        for _ in 0..10 {
+        for _ in 0..200 {
             match its_calls(&stage, &storm).await? {
                 Outcome::Failed(failure) => {
                     assert_eq!(failure.code.as_deref(), Some("lease-lost"), "{storm}");

@@ -70,12 +70,13 @@ async fn a_line_tells_who_said_it_about_which_job() -> Result<()> {
 async fn a_storm_of_calls_ends_with_its_time() -> Result<()> {
     let stage = Stage::new().await?;
     let queue = stage.queue()?;
-    let brief = Duration::from_millis(500);
+    // Long enough for some of its reports to arrive.
+    let brief = Duration::from_secs(2);
     let put = queue.put(json!({"do": "progress-storm"})).max_attempts(1).timeout(brief);
     let endless = put.await?.id;
     let put = queue.put(json!({"do": "progress-storm", "count": 100})).retain(HOUR);
     let bounded = put.await?.id;
-    let put = queue.put(json!({"do": "heartbeat-storm", "ms": 200})).retain(HOUR);
+    let put = queue.put(json!({"do": "heartbeat-storm", "ms": 1_000})).retain(HOUR);
     let heartbeats = put.await?.id;
     work(&stage, misbehave(&stage)?).await?;
 

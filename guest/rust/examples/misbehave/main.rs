@@ -91,6 +91,8 @@ enum Do {
     Sleep { ms: u64 },
     /// Works for so long, asking often whether it is to stop; puts the job back then.
     SlowCooperative { ms: u64 },
+    /// Works until it is asked to stop, and completes then.
+    UntilAsked {},
     /// Says how much time is left, and whether it is to stop.
     Remaining {},
     /// Sends heartbeats for so long, without a pause.
@@ -181,6 +183,7 @@ fn misbehave(job: Job<Do>) -> Result<Payload> {
         Do::Busy { ms } => patience::busy(*ms),
         Do::Sleep { ms } => patience::sleep(*ms),
         Do::SlowCooperative { ms } => patience::slow_cooperative(*ms),
+        Do::UntilAsked {} => patience::until_asked(),
         Do::Remaining {} => patience::remaining(),
         Do::HeartbeatStorm { ms } => patience::heartbeats(*ms),
 

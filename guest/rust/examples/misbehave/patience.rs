@@ -54,6 +54,14 @@ pub(crate) fn slow_cooperative(ms: u64) -> Result<Payload> {
     Ok(Payload::null())
 }
 
+pub(crate) fn until_asked() -> Result<Payload> {
+    begin();
+    while !is_cancelled() {
+        std::thread::sleep(OFTEN);
+    }
+    Ok(Payload::null())
+}
+
 pub(crate) fn remaining() -> Result<Payload> {
     let left = mongoqueue_guest::remaining().as_millis();
     payloads::json(&json!({ "ms": u64::try_from(left)?, "cancelled": is_cancelled() }))

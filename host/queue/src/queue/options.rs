@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::job::State;
 
-/// How to claim with [`Queue::next`].
+/// How to claim with [`Queue::next`](crate::Queue::next).
 #[derive(Clone, Debug, Default)]
 pub struct NextOptions {
     /// How long to wait for a job when none is due. Default: zero, answer at once.
