@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use bson::{DateTime, doc};
-use mongoqueue::{Backoff, Defaults, Error, Failure, JobId, NextOptions, PutOptions, State};
-use mongoqueue_tests::Stage;
+use mongoqueue::{
+    Backoff, Defaults, Error, Failure, IntoPayload, JobId, NewJob, NextOptions, PutOptions, State,
+};
+use mongoqueue_tests::{FailPoint, Stage};
 
 /// The first millisecond of the year 2100, and of 9999.
 const FAR: i64 = 4_102_444_800_000;
@@ -281,5 +283,30 @@ async fn names_of_queues() -> Result<()> {
         assert_eq!(job.job().attempts, 1);
         job.complete(None).await?;
     }
+    stage.end().await
+}
+
+#[tokio::test]
+async fn a_put_that_was_tried_twice_may_have_happened() -> Result<()> {
+    let stage = Stage::private().await?;
+    // 10107 NotWritablePrimary: to the driver's second try. What became of the first, whose answer
+    // was lost, nobody has said.
+    let how = doc! { "failCommands": ["insert"], "errorCode": 10_107 };
+    for times in [2, 4] {
+        let fail = FailPoint::on(&stage, how.clone(), Some(times)).await?;
+        let queue = stage.queue()?;
+        let one = queue.put(doc! {}).id("one".parse()?).await;
+        assert!(matches!(one, Err(Error::MayHaveHappened { .. })), "{one:?}");
+        if times == 4 {
+            let job = NewJob::new(doc! {}.into_payload()?);
+            let many = queue.put_many(vec![job]).await;
+            assert!(matches!(many, Err(Error::MayHaveHappened { .. })), "{many:?}");
+        }
+        assert_eq!(fail.off().await?, i64::from(times));
+    }
+    // Repeated with its own id it is there once.
+    let queue = stage.queue()?;
+    assert!(queue.put(doc! {}).id("one".parse()?).await?.created);
+    assert!(!queue.put(doc! {}).id("one".parse()?).await?.created);
     stage.end().await
 }

@@ -46,6 +46,8 @@ pub(crate) struct Claimer {
     turns_until: Option<Instant>,
     /// How often it met others.
     met: u32,
+    /// The same in a row; less again with each claim that is made.
+    in_a_row: u32,
     take_back_at: Instant,
     pub(crate) took_back: Vec<TookBack>,
 }
@@ -67,6 +69,12 @@ const TURN_POLL: Duration = Duration::from_millis(40);
 const TAKE_BACK_EVERY: Duration = Duration::from_secs(2);
 /// Expired leases that one look takes back: the rest waits for the next claim.
 const TAKE_BACK_AT_ONCE: i64 = 16;
+/// Claimers that live are out of each other's way after so many conflicts in a row.
+const WALL: u32 = 4;
+/// With each further one a claim is for half as many jobs, so often at the most: for one, then.
+const FEWER: u32 = 9;
+/// As a power of two, how far down it looks then: further than a dead worker's jobs reach.
+const FARTHEST: u32 = 12;
 /// Tries for a batch before the claimer says that others are in the way.
 const TRIES: u32 = 40;
 
@@ -85,6 +93,7 @@ impl Claimer {
             look_at_head: now,
             turns_until: None,
             met: 0,
+            in_a_row: 0,
             take_back_at: now,
             took_back: Vec::new(),
         }
@@ -104,6 +113,7 @@ impl Claimer {
                 return Ok(None);
             }
             if let Some(batch) = self.mark(due, lease).await? {
+                self.got_through();
                 return Ok(Some(batch));
             }
             tokio::time::sleep(self.met_others()).await;
@@ -118,6 +128,9 @@ impl Claimer {
         self.take_back().await?;
         if n == 1 {
             return self.find_one().await;
+        }
+        if let Some(wall) = self.in_a_row.checked_sub(WALL) {
+            return self.find_around(n, wall).await;
         }
         let due = match self.in_turns() {
             true => self.find_in_turn(n).await?,
@@ -137,8 +150,14 @@ impl Claimer {
     pub(crate) fn met_others(&mut self) -> Duration {
         self.place = None;
         self.met += 1;
+        self.in_a_row = self.in_a_row.saturating_add(1).min(WALL + FEWER);
         self.turns_until = Some(Instant::now() + TURNS_FOR);
         chance(Duration::from_millis(1 << self.met.min(5)))
+    }
+
+    /// A claim was made.
+    pub(crate) fn got_through(&mut self) {
+        self.in_a_row = self.in_a_row.saturating_sub(1);
     }
 
     /// Forgets the place: something may have come in front of it.
@@ -175,6 +194,20 @@ impl Claimer {
             }
         }
         self.store.find_due(&self.queue, None, (1, 0)).await
+    }
+
+    /// A claimer that died within its transaction keeps its jobs locked until the server ends that,
+    /// a minute or more, and every claim that has one of them among its jobs fails. So who meets
+    /// others again and again asks for fewer jobs, further down: near ones as likely as far ones.
+    async fn find_around(&mut self, n: usize, wall: u32) -> Result<Due> {
+        self.place = None;
+        let n = (n >> wall).max(1);
+        let skip = rand::random_range(0..=1_u64 << rand::random_range(0..=FARTHEST));
+        let due = self.store.find_due(&self.queue, None, (n, skip)).await?;
+        if due.jobs.is_empty() {
+            return self.store.find_due(&self.queue, None, (n, 0)).await;
+        }
+        Ok(due)
     }
 
     async fn find_alone(&mut self, n: usize) -> Result<Due> {

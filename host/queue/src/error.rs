@@ -182,6 +182,11 @@ impl Error {
     /// The same for a write: one that lost its answer may have happened.
     pub(crate) fn from_write(doing: &'static str, source: mongodb::error::Error) -> Self {
         use mongodb::error::ErrorKind;
+        // What can be tried again the driver has tried again: this is the answer to the second try,
+        // and the first may have taken effect.
+        if source.contains_label("RetryableWriteError") || is_state_change(&source) {
+            return Self::MayHaveHappened { doing, source };
+        }
         match source.kind.as_ref() {
             // A pool is also cleared under commands that are on their way.
             ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. } => {

@@ -195,7 +195,8 @@ impl Store {
         if !waiting.is_empty() {
             steps.push(Step::new(Target::Jobs, transition::hand_back(queue, *token, waiting)));
         }
-        match self.transact(TAKING_BACK, Safety::Majority, &steps).await {
+        // Somebody else is at it, or died over it: the next look finds it again, if it is still there.
+        match self.transact_within(TAKING_BACK, (Safety::Majority, 1), &steps).await {
             Ok(answers) => Ok(answers.iter().skip(1).map(|answer| answer.n).sum()),
             Err(Aborted::Unmet | Aborted::Failed(Error::Contended { .. })) => Ok(0),
             Err(Aborted::Failed(error)) => Err(error),

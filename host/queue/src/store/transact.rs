@@ -114,13 +114,22 @@ impl Store {
         safety: Safety,
         steps: &[Step],
     ) -> Result<Vec<Answer>, Aborted> {
+        self.transact_within(doing, (safety, safety.tries()), steps).await
+    }
+
+    /// The same with another number of tries.
+    pub(crate) async fn transact_within(
+        &self,
+        doing: &'static str,
+        (safety, tries): (Safety, u32),
+        steps: &[Step],
+    ) -> Result<Vec<Answer>, Aborted> {
         if breaks::on(Break::NoTransaction) {
             return self.one_by_one(doing, steps).await;
         }
         let started = Instant::now();
         let failed = |e| Aborted::Failed(Error::from_driver(doing, e));
         let mut session = self.inner.client.start_session().await.map_err(failed)?;
-        let tries = safety.tries();
         for attempt in 0..tries {
             match self.transact_once(doing, (&mut session, safety), steps).await {
                 Err(Try::Again) => {}

@@ -99,6 +99,7 @@ impl Feed<'_> {
         match marked {
             Ok(Some(batch)) => {
                 self.answered();
+                self.claimer.got_through();
                 fill(self.shared, self.served, batch);
                 None
             }
