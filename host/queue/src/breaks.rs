@@ -2,7 +2,8 @@
 //! has to notice.
 //!
 //! Compiled in by the feature `breaks` and off until [`set`] is called. Without the feature [`on`]
-//! is a constant `false`, and nothing of this is in the program.
+//! is a constant `false`, and nothing of this is in the program. In this crate's own tests the
+//! model sets them, each thread for itself.
 
 /// One safeguard less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,14 +33,45 @@ pub enum Break {
     ReleaseCounts,
 }
 
-#[cfg(not(feature = "breaks"))]
+#[cfg(not(any(feature = "breaks", test)))]
 pub(crate) use off::{consumer, note_consumer, on};
+#[cfg(test)]
+pub(crate) use rehearsed::{consumer, note_consumer, on, rehearse};
 #[cfg(feature = "breaks")]
 pub use switched::set;
-#[cfg(feature = "breaks")]
+#[cfg(all(feature = "breaks", not(test)))]
 pub(crate) use switched::{consumer, note_consumer, on};
 
-#[cfg(not(feature = "breaks"))]
+#[cfg(test)]
+mod rehearsed {
+    use std::cell::{Cell, RefCell};
+
+    use super::Break;
+
+    thread_local! {
+        static SET: Cell<Option<Break>> = const { Cell::new(None) };
+        static CONSUMER: RefCell<String> = const { RefCell::new(String::new()) };
+    }
+
+    /// From now on this thread is without that safeguard.
+    pub(crate) fn rehearse(broken: Option<Break>) {
+        SET.set(broken);
+    }
+
+    pub(crate) fn on(asked: Break) -> bool {
+        SET.get() == Some(asked)
+    }
+
+    pub(crate) fn consumer() -> String {
+        CONSUMER.with_borrow(Clone::clone)
+    }
+
+    pub(crate) fn note_consumer(name: &str) {
+        CONSUMER.with_borrow_mut(|consumer| name.clone_into(consumer));
+    }
+}
+
+#[cfg(not(any(feature = "breaks", test)))]
 mod off {
     use super::Break;
 
@@ -55,6 +87,7 @@ mod off {
 }
 
 #[cfg(feature = "breaks")]
+#[cfg_attr(test, allow(dead_code, reason = "tests rehearse"))]
 mod switched {
     use std::str::FromStr;
     use std::sync::{Mutex, OnceLock};

@@ -44,6 +44,8 @@ mod lock;
 mod queue;
 mod handler;
 mod worker;
+#[cfg(test)]
+mod model;
 
 pub use defaults::{Defaults, LONGEST};
 pub use error::{Error, Result};

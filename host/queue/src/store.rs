@@ -31,14 +31,20 @@ mod transact;
 mod turns;
 mod watch;
 
-pub(crate) use claims::{Due, NewClaim};
+pub(crate) use claims::{Due, ExpiredLease, NewClaim};
+#[cfg(test)]
+pub(crate) use claims::{due_filter, expired_filter, expired_lease, held_filter};
 pub use put::Receipt;
 pub use read::Stats;
 
 pub(crate) use put::Draft;
 pub(crate) use read::ListQuery;
 pub(crate) use settle::{Renewed, Settlement, Verdict};
+#[cfg(test)]
+pub(crate) use settle::{steps, steps_of_one};
 pub(crate) use setup::CLAIM_INDEX;
+#[cfg(test)]
+pub(crate) use transact::Step;
 pub(crate) use transact::Target;
 pub(crate) use turns::{Place, Turn};
 pub(crate) use watch::Watch;

@@ -135,15 +135,10 @@ impl Store {
     /// Makes a lease and marks the jobs, in one transaction. Answers those that became ours: none
     /// when others were quicker for all of them, or in the way.
     pub(crate) async fn mark(&self, claim: &NewClaim<'_>, mut jobs: Vec<Job>) -> Result<Vec<Job>> {
-        let NewClaim { queue, token, consumer, lease, at_once } = *claim;
+        let NewClaim { queue, token, .. } = *claim;
         let ids: Vec<Bson> = jobs.iter().map(|job| job.id.to_bson()).collect();
         let found_due = jobs.iter().map(|job| job.due).max().unwrap_or(DateTime::MIN);
-        let open = transition::open_lease(queue, token, (consumer, ids.clone()), (lease, at_once));
-        let mark = transition::claim(queue, (ids.clone(), found_due), token, consumer);
-        let steps = [
-            Step::new(Target::Leases, open).expect(1..=1),
-            Step::new(Target::Jobs, mark).expect(1..=u64::MAX),
-        ];
+        let steps = claim.steps(&ids, found_due);
         match self.transact(CLAIMING, Safety::Primary, &steps).await {
             Ok(answers) if answers.last().is_some_and(|mark| mark.n == ids.len() as u64) => {
                 Ok(jobs)
@@ -162,7 +157,7 @@ impl Store {
     /// Those of `ids` that `token` holds now.
     async fn held_by(&self, queue: &str, token: Token, ids: Vec<Bson>) -> Result<HashSet<JobId>> {
         let failed = |e| Error::from_driver(CLAIMING, e);
-        let filter = doc! { "_id": { "$in": ids }, "queue": queue, "claim.token": token.to_bson() };
+        let filter = held_filter(queue, token, ids);
         let find = self.inner.jobs.find(filter).projection(doc! { "_id": 1 });
         let mut found = find.await.map_err(failed)?;
         let mut held = HashSet::new();
@@ -174,7 +169,7 @@ impl Store {
 
     /// The leases of the queue that have run out, the oldest first, at most `n`.
     pub(crate) async fn expired(&self, queue: &str, n: i64) -> Result<Vec<ExpiredLease>> {
-        let filter = doc! { "queue": queue, "$expr": transition::has_expired() };
+        let filter = expired_filter(queue);
         let found = self.inner.leases.find(filter).sort(doc! { "until": 1 }).limit(n).await;
         let found = found.map_err(|e| Error::from_driver(TAKING_BACK, e))?;
         let found: Vec<Document> =
@@ -185,16 +180,7 @@ impl Store {
     /// Ends an expired lease and returns its jobs, in one transaction. Answers how many came back;
     /// none when the lease was renewed or somebody else was quicker.
     pub(crate) async fn take_back(&self, queue: &str, lease: &ExpiredLease) -> Result<u64> {
-        let ExpiredLease { token, consumer, .. } = lease;
-        let (begun, waiting) = self.begun(queue, lease).await?;
-        let take_back = transition::take_back_lease(queue, *token);
-        let mut steps = vec![
-            Step::new(Target::Leases, take_back).expect(1..=1),
-            Step::new(Target::Jobs, transition::expire(queue, *token, begun, consumer)),
-        ];
-        if !waiting.is_empty() {
-            steps.push(Step::new(Target::Jobs, transition::hand_back(queue, *token, waiting)));
-        }
+        let steps = lease.steps(queue, self.begun(queue, lease).await?);
         // Somebody else is at it, or died over it: the next look finds it again, if it is still there.
         match self.transact_within(TAKING_BACK, (Safety::Majority, 1), &steps).await {
             Ok(answers) => Ok(answers.iter().skip(1).map(|answer| answer.n).sum()),
@@ -206,15 +192,12 @@ impl Store {
     /// Which of a lease's jobs may have been begun, and which waited for those: a job that kills its
     /// host must not cost the whole batch an attempt.
     async fn begun(&self, queue: &str, lease: &ExpiredLease) -> Result<(Vec<Bson>, Vec<Bson>)> {
-        let mut jobs = lease.jobs.clone();
-        if jobs.len() <= lease.at_once || breaks::on(Break::BlindReclaim) {
-            return Ok((jobs, Vec::new()));
+        if lease.may_all_have_begun() {
+            return Ok((lease.jobs.clone(), Vec::new()));
         }
-        let held = self.held_by(queue, lease.token, jobs.clone()).await?;
+        let held = self.held_by(queue, lease.token, lease.jobs.clone()).await?;
         let held: HashSet<Bson> = held.iter().map(JobId::to_bson).collect();
-        jobs.retain(|id| held.contains(id));
-        let waiting = jobs.split_off(lease.at_once.min(jobs.len()));
-        Ok((jobs, waiting))
+        Ok(lease.begun(|id| held.contains(id)))
     }
 }
 
@@ -244,11 +227,60 @@ pub(crate) struct NewClaim<'a> {
     pub(crate) at_once: usize,
 }
 
-fn due_filter(queue: &str) -> Document {
+impl NewClaim<'_> {
+    /// The lease, and the marks of those that are still to be had.
+    pub(crate) fn steps(&self, ids: &[Bson], found_due: DateTime) -> [Step; 2] {
+        let NewClaim { queue, token, consumer, lease, at_once } = *self;
+        let open = transition::open_lease(queue, token, (consumer, ids.to_vec()), (lease, at_once));
+        let mark = transition::claim(queue, (ids.to_vec(), found_due), token, consumer);
+        [
+            Step::new(Target::Leases, open).expect(1..=1),
+            Step::new(Target::Jobs, mark).expect(1..=u64::MAX),
+        ]
+    }
+}
+
+impl ExpiredLease {
+    /// No more jobs than are begun at once: there is nothing to ask.
+    pub(crate) fn may_all_have_begun(&self) -> bool {
+        self.jobs.len() <= self.at_once || breaks::on(Break::BlindReclaim)
+    }
+
+    /// Of the jobs that are still held: those that may have been begun, and those that waited.
+    pub(crate) fn begun(&self, is_held: impl Fn(&Bson) -> bool) -> (Vec<Bson>, Vec<Bson>) {
+        let mut jobs: Vec<Bson> = self.jobs.iter().filter(|id| is_held(id)).cloned().collect();
+        let waiting = jobs.split_off(self.at_once.min(jobs.len()));
+        (jobs, waiting)
+    }
+
+    /// The lease goes, and its jobs come back.
+    pub(crate) fn steps(&self, queue: &str, of: (Vec<Bson>, Vec<Bson>)) -> Vec<Step> {
+        let (begun, waiting) = of;
+        let expire = transition::expire(queue, self.token, begun, &self.consumer);
+        let mut steps = vec![
+            Step::new(Target::Leases, transition::take_back_lease(queue, self.token)).expect(1..=1),
+            Step::new(Target::Jobs, expire),
+        ];
+        if !waiting.is_empty() {
+            steps.push(Step::new(Target::Jobs, transition::hand_back(queue, self.token, waiting)));
+        }
+        steps
+    }
+}
+
+pub(crate) fn held_filter(queue: &str, token: Token, ids: Vec<Bson>) -> Document {
+    doc! { "_id": { "$in": ids }, "queue": queue, "claim.token": token.to_bson() }
+}
+
+pub(crate) fn expired_filter(queue: &str) -> Document {
+    doc! { "queue": queue, "$expr": transition::has_expired() }
+}
+
+pub(crate) fn due_filter(queue: &str) -> Document {
     doc! { "queue": queue, "state": "ready", "$expr": { "$lte": ["$due", "$$NOW"] } }
 }
 
-fn expired_lease(document: &Document) -> Option<ExpiredLease> {
+pub(crate) fn expired_lease(document: &Document) -> Option<ExpiredLease> {
     let token = match document.get("_id") {
         Some(Bson::Binary(binary)) => binary.to_uuid().ok()?,
         _ => return None,

@@ -107,23 +107,9 @@ impl Store {
     /// Settles one job and says what state it went to; `None` for one that was removed.
     pub(crate) async fn settle_one(&self, settlement: &Settlement) -> Result<Option<State>> {
         self.expire_kept(std::slice::from_ref(settlement)).await?;
-        let Settlement { queue, id, token, .. } = settlement;
-        let lost = || Error::LeaseLost { id: id.clone() };
-        let write = settlement.transition();
-        let returning = matches!(write.change, Change::Update(_));
-        let mut write = Step::new(Target::Jobs, write).expect(1..=1);
-        if returning {
-            write = write.returning();
-        }
-        // The lease goes with its only job; a lease of several is left by this one.
-        let steps = [
-            write,
-            Step::new(Target::Leases, transition::close_lease_of_one(queue, *token, id)),
-            Step::new(Target::Leases, transition::leave_lease(queue, *token, id)),
-        ];
-        match self.transact(SETTLING, Safety::Majority, &steps).await {
+        match self.transact(SETTLING, Safety::Majority, &steps_of_one(settlement)).await {
             Ok(answers) => Ok(answers.first().and_then(|answer| answer.state)),
-            Err(Aborted::Unmet) => Err(lost()),
+            Err(Aborted::Unmet) => Err(Error::LeaseLost { id: settlement.id.clone() }),
             Err(Aborted::Failed(error)) => Err(error),
         }
     }
@@ -236,9 +222,25 @@ impl Store {
     }
 }
 
+/// The lease goes with its only job; a lease of several is left by this one.
+pub(crate) fn steps_of_one(settlement: &Settlement) -> [Step; 3] {
+    let Settlement { queue, id, token, .. } = settlement;
+    let write = settlement.transition();
+    let returning = matches!(write.change, Change::Update(_));
+    let mut write = Step::new(Target::Jobs, write).expect(1..=1);
+    if returning {
+        write = write.returning();
+    }
+    [
+        write,
+        Step::new(Target::Leases, transition::close_lease_of_one(queue, *token, id)),
+        Step::new(Target::Leases, transition::leave_lease(queue, *token, id)),
+    ]
+}
+
 /// One delete command for all removals (a statement a token), one update command for the rest,
 /// one delete command for the leases.
-fn steps(settlements: &[&Settlement], emptied: &[(Arc<str>, Token)]) -> Vec<Step> {
+pub(crate) fn steps(settlements: &[&Settlement], emptied: &[(Arc<str>, Token)]) -> Vec<Step> {
     let mut removals: HashMap<(&str, Token), Vec<Bson>> = HashMap::new();
     let mut returns: HashMap<(&str, Token), Vec<Bson>> = HashMap::new();
     let mut updates = Vec::new();
