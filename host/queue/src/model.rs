@@ -170,6 +170,9 @@ fn a_failover() {
     let left = Left { failovers: 1, ..NO_FAULTS };
     let seen = [ROLLED_BACK, TAKEN_BACK, TOO_LATE];
     explore("one job, a failover", protocol(&[2], &ENDS, left), &seen);
+    let cancel = Left { cancels: 1, releases: 1, ..left };
+    let ends = [End::Fail, End::Release];
+    explore("one job, a failover and a cancel", protocol(&[1], &ends, cancel), &seen);
     explore("two jobs, a failover", protocol(&[1, 1], &ENDS, left), &seen);
 }
 
@@ -200,8 +203,8 @@ fn faults_together() {
 
 #[test]
 fn jobs_that_wait_under_a_lease() {
-    let left = Left { cancels: 1, releases: 1, ..NO_FAULTS };
-    let two = Protocol { at_once: 1, ..protocol(&[1, 1], &[End::Fail, End::HandBack], left) };
+    let left = Left { cancels: 1, ..NO_FAULTS };
+    let two = Protocol { at_once: 1, ..protocol(&[1, 1], &[End::Fail], left) };
     let some = "others were quicker for some of a claim";
     explore("two jobs, one at a time, a cancel", two, &[TAKEN_BACK, some]);
     let three = protocol(&[1, 1, 1], &[End::Complete], NO_FAULTS);
@@ -222,8 +225,8 @@ fn what_is_known_to_be_broken_is() {
     }
 }
 
-/// A transaction's number is good for one commit. Without that a mark that comes late and again would
-/// claim a job that came back with a token that has had it before.
+/// A transaction's number is good for one commit. Without that a mark that comes late and again
+/// would claim a job that came back with a token that has had it before.
 #[test]
 fn nothing_but_the_server_keeps_a_mark_from_coming_twice() {
     let left = Left { repeats: 1, ..NO_FAULTS };

@@ -31,9 +31,9 @@ mod transact;
 mod turns;
 mod watch;
 
-pub(crate) use claims::{Due, ExpiredLease, NewClaim};
+pub(crate) use claims::{Due, NewClaim};
 #[cfg(test)]
-pub(crate) use claims::{due_filter, expired_filter, expired_lease, held_filter};
+pub(crate) use claims::{ExpiredLease, due_filter, expired_filter, expired_lease, held_filter};
 pub use put::Receipt;
 pub use read::Stats;
 

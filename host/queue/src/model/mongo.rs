@@ -7,16 +7,14 @@ use bson::{Bson, DateTime, Document};
 
 use crate::transition::{Change, Transition};
 
-/// What a write does to one document, or to the absence of one; `None`: it doesn't match.
+/// What a write leaves of a document; `None` where it doesn't match.
 pub(super) fn write(
     write: &Transition,
-    document: Option<&Document>,
+    document: &Document,
     now: DateTime,
 ) -> Option<Option<Document>> {
-    let Some(document) = document.filter(|it| matches(&write.filter, it, now)) else {
-        return None;
-    };
-    Some(change(&write.change, document.clone(), now))
+    let matches = matches(&write.filter, document, now);
+    matches.then(|| change(&write.change, document.clone(), now))
 }
 
 /// The document that an upsert makes where nothing matches: its filter's equalities, changed.

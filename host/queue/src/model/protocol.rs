@@ -403,6 +403,7 @@ impl Protocol {
     fn apply(&self, world: &mut World, work: &Work, steps: usize) -> Done {
         let done = self.server.run(work, &world.primary.docs, (self.at_once, steps));
         let by_holder = matches!(work, Work::Settle { .. });
+        world.broken = world.broken.or(done.broken);
         let primary = &mut world.primary;
         for job in &done.ended {
             let token = work.token().unwrap_or_default();
@@ -418,7 +419,6 @@ impl Protocol {
             self.see(TAKEN_BACK);
         }
         primary.docs = done.docs.clone();
-        world.broken = world.broken.or(done.broken);
         Done::clone(&done)
     }
 

@@ -157,7 +157,7 @@ async fn agree(
     for (number, before) in before.iter().enumerate() {
         let write = write(number);
         run(all, &write).await.with_context(|| format!("{write:?}"))?;
-        let ours = mongo::write(&write, Some(before), DateTime::now());
+        let ours = mongo::write(&write, before, DateTime::now());
         let ours = ours.unwrap_or_else(|| Some(before.clone()));
         let theirs = all.find_one(doc! { "_id": { "$eq": &before["_id"] } }).await?;
         let bson = |it: &Option<Document>| it.clone().map_or(Bson::Null, Bson::Document);

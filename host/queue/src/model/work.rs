@@ -1,5 +1,5 @@
-//! The messages to the database, each made of the steps that the store makes of it, and what they do
-//! to the documents.
+//! The messages to the database, each made of the steps that the store makes of it, and what they
+//! do to the documents.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -233,7 +233,7 @@ impl Server {
         for number in 0..done.docs.jobs.len() {
             let Some(id) = done.docs.jobs[number] else { continue };
             let before = self.documents.get(id);
-            let Some(after) = mongo::write(write, Some(&before.document), now()) else { continue };
+            let Some(after) = mongo::write(write, &before.document, now()) else { continue };
             n += 1;
             let after = after.map(|document| self.documents.put(document));
             done.docs.jobs[number] = after;
@@ -257,7 +257,7 @@ impl Server {
         let mut n = 0;
         let mut left = Vec::new();
         for id in leases.drain(..) {
-            match mongo::write(write, Some(&self.documents.get(id).document), now()) {
+            match mongo::write(write, &self.documents.get(id).document, now()) {
                 None => left.push(id),
                 Some(after) => {
                     n += 1;
