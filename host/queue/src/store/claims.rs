@@ -1,6 +1,6 @@
 //! Finding what is due, marking it, and taking back what a lost consumer held.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use bson::{Bson, DateTime, Document, doc};
@@ -13,7 +13,7 @@ use super::{CLAIM_INDEX, Store};
 use crate::breaks::{self, Break};
 use crate::error::{Error, Result};
 use crate::job::{Job, JobId, Token};
-use crate::transition;
+use crate::transition::{self, AsFound};
 
 /// What a claim would take, in the order of the queue.
 pub(crate) struct Due {
@@ -137,12 +137,14 @@ impl Store {
     pub(crate) async fn mark(&self, claim: &NewClaim<'_>, mut jobs: Vec<Job>) -> Result<Vec<Job>> {
         let NewClaim { queue, token, consumer, lease, at_once } = *claim;
         let ids: Vec<Bson> = jobs.iter().map(|job| job.id.to_bson()).collect();
-        let found_due = jobs.iter().map(|job| job.due).max().unwrap_or(DateTime::MIN);
         let open = transition::open_lease(queue, token, (consumer, ids.clone()), (lease, at_once));
-        let mark = transition::claim(queue, (ids.clone(), found_due), token, consumer);
+        let marks = as_found(&jobs)
+            .into_iter()
+            .map(|found| transition::claim(queue, found, token, consumer))
+            .collect();
         let steps = [
             Step::new(Target::Leases, open).expect(1..=1),
-            Step::new(Target::Jobs, mark).expect(1..=u64::MAX),
+            Step::of_many(Target::Jobs, marks).expect(1..=u64::MAX),
         ];
         match self.transact(CLAIMING, Safety::Primary, &steps).await {
             Ok(answers) if answers.last().is_some_and(|mark| mark.n == ids.len() as u64) => {
@@ -230,6 +232,18 @@ fn full(document: &bson::RawDocument) -> Error {
     let size = document.as_bytes().len();
     let why = format!("it had {size} bytes, which left no room to run it; they were removed");
     Error::Malformed { why }
+}
+
+/// What a claim asks for, a statement for each number of earlier claims: almost always one.
+fn as_found(jobs: &[Job]) -> Vec<AsFound> {
+    let mut all: BTreeMap<u64, AsFound> = BTreeMap::new();
+    for job in jobs {
+        let new = || AsFound { ids: Vec::new(), due: job.due, claims: job.claims };
+        let found = all.entry(job.claims).or_insert_with(new);
+        found.ids.push(job.id.to_bson());
+        found.due = found.due.max(job.due);
+    }
+    all.into_values().collect()
 }
 
 /// A claim about to be made.
