@@ -10,52 +10,67 @@ use mongoqueue::{
 };
 use mongoqueue_wasmtime::{ComponentHandler, ComponentSource, Grants, Sandbox, SandboxOptions};
 
-use crate::by_hand;
 use crate::report::{Report, spread};
 use crate::server::Server;
+use crate::{Args, by_hand};
 
 /// The first argument that makes this program a worker process.
 pub(crate) const WORKER: &str = "worker-process";
 
 /// The middle one is quoted.
 const RUNS: usize = 3;
-const PROCESSES: usize = 8;
 
-/// Measures and reports.
-pub(crate) async fn measure(server: &Server, jobs: usize, report: &mut Report) -> Result<()> {
+/// Measures and reports; the ratios of what was measured.
+pub(crate) async fn measure(server: &Server, args: &Args, report: &mut Report) -> Result<()> {
+    let jobs = args.jobs;
     report.say("drain, no-op jobs of about 200 bytes, jobs per second (least, median, most)");
-    let (by_hand, concurrency) = by_hand::best(server, jobs).await?;
-    report.figure(
-        &format!("by hand, job by job, {concurrency} in flight (its best)"),
-        by_hand,
-        "/s",
-    );
+    let mut by_hand = None;
+    if args.wants("by-hand") {
+        let (rate, concurrency) = by_hand::best(server, jobs).await?;
+        let name = format!("by hand, job by job, {concurrency} in flight (its best)");
+        report.figure(&name, rate, "/s");
+        by_hand = Some(rate);
+    }
+    let mut native = None;
+    if args.wants("native") {
+        let drain = async || {
+            let queue = filled(server, "native", jobs).await?;
+            in_process(&queue, jobs, from_fn(no_op)).await
+        };
+        native = Some(runs(report, "one native worker", drain).await?);
+    }
+    if args.wants("processes") {
+        processes(server, args, report).await?;
+    }
+    let mut fresh = None;
+    if args.wants("sandbox") {
+        let handler = sandboxed()?;
+        let drain = async || {
+            let queue = filled(server, "sandbox", jobs).await?;
+            in_process(&queue, jobs, handler.clone()).await
+        };
+        fresh = Some(runs(report, "one worker, a fresh sandbox for each job", drain).await?);
+    }
+    report.ratio_of("one native worker / by hand", (native, by_hand), 12.0);
+    report.ratio_of("fresh sandboxes / native", (fresh, native), 0.7);
+    Ok(())
+}
 
-    let native = runs(report, "one native worker", async || {
-        let queue = filled(server, "native", jobs).await?;
-        in_process(&queue, jobs, from_fn(no_op)).await
-    })
-    .await?;
-    let together = jobs * PROCESSES;
-    let alone = runs(report, "one native worker process", async || {
-        let queue = filled(server, "processes", together).await?;
-        in_processes(server, &queue, together, 1).await
-    })
-    .await?;
-    let eight = runs(report, "eight native worker processes", async || {
-        let queue = filled(server, "processes", together).await?;
-        in_processes(server, &queue, together, PROCESSES).await
-    })
-    .await?;
-    let handler = sandboxed()?;
-    let fresh = runs(report, "one worker, a fresh sandbox for each job", async || {
-        let queue = filled(server, "sandbox", jobs).await?;
-        in_process(&queue, jobs, handler.clone()).await
-    })
-    .await?;
-    report.ratio("one native worker / by hand", native / by_hand, 12.0);
-    report.ratio("eight processes / one", eight / alone, 1.0);
-    report.ratio("fresh sandboxes / native", fresh / native, 0.7);
+/// One process and several in turns, so that a machine that changes its pace does it to both.
+async fn processes(server: &Server, args: &Args, report: &mut Report) -> Result<()> {
+    let (n, jobs) = (args.processes, args.jobs * 8);
+    let (mut alone, mut together) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        for (rates, processes) in [(&mut alone, 1), (&mut together, n)] {
+            let queue = filled(server, "processes", jobs).await?;
+            rates.push(in_processes(server, &queue, jobs, processes).await?);
+        }
+    }
+    let pairs = together.iter().zip(&alone).map(|(together, alone)| together / alone).collect();
+    rate(report, "one native worker process", alone);
+    rate(report, &format!("{n} native worker processes"), together);
+    let (_, ratio, _) = spread(pairs);
+    report.ratio(&format!("{n} processes / one, the median of the pairs"), ratio, 1.0);
     Ok(())
 }
 
@@ -68,9 +83,14 @@ async fn runs(
     for _ in 0..RUNS {
         rates.push(run().await?);
     }
+    Ok(rate(report, name, rates))
+}
+
+/// Reports rates, and answers their median.
+fn rate(report: &mut Report, name: &str, rates: Vec<f64>) -> f64 {
     let (least, median, most) = spread(rates);
     report.figure(&format!("{name} ({least:.0}, {median:.0}, {most:.0})"), median, "/s");
-    Ok(median)
+    median
 }
 
 async fn no_op(_: Attempt) -> Result<(), BoxError> {

@@ -28,6 +28,13 @@ impl Report {
         }
     }
 
+    /// The same of two figures, where both were measured.
+    pub(crate) fn ratio_of(&mut self, name: &str, of: (Option<f64>, Option<f64>), target: f64) {
+        if let (Some(this), Some(that)) = of {
+            self.ratio(name, this / that, target);
+        }
+    }
+
     /// The ratios that fell short.
     pub(crate) fn missed(&self) -> &[String] {
         &self.missed

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bson::{DateTime, Document, doc};
 use mongoqueue::{Error, JobId, NewJob, NextOptions, Payload, PutOptions, State};
-use mongoqueue_tests::{Stage, eventually, soon};
+use mongoqueue_tests::{FailPoint, Stage, eventually, soon};
 
 fn number(n: i32, priority: i32, due: Option<DateTime>) -> NewJob {
     let mut job = NewJob::new(Payload::Bson(n.into()));
@@ -290,5 +290,34 @@ async fn a_claim_is_found_again_by_id_and_token() -> Result<()> {
     job.heartbeat().await?;
     job.complete(None).await?;
     assert!(matches!(other.find_lease(&id, token).await.err(), Some(Error::LeaseLost { .. })));
+    stage.end().await
+}
+
+#[tokio::test]
+async fn what_was_claimed_and_came_back_while_it_was_being_claimed_is_read_again() -> Result<()> {
+    let stage = Stage::private().await?;
+    let queue = stage.queue()?;
+    queue.put(doc! {}).id("one".parse()?).await?;
+    // The claim's first write comes after it has found the job.
+    let late = doc! {
+        "failCommands": ["update"], "blockConnection": true, "blockTimeMS": 3_000,
+    };
+    let fail = FailPoint::on(&stage, late, Some(1)).await?;
+    let claiming = tokio::spawn({
+        let queue = queue.clone();
+        async move { queue.next(&NextOptions::default()).await }
+    });
+    fail.met(1).await?;
+    // As if another consumer had claimed it, saved something, and let its lease run out.
+    let back = doc! { "$set": { "attempts": 1, "claims": 1, "saved": "half" } };
+    let filter = doc! { "_id": "one", "state": "ready" };
+    let moved = stage.jobs().update_one(filter, back).await?;
+    assert_eq!(moved.matched_count, 1);
+    fail.off().await?;
+    let job = soon("the claim is made", claiming).await???;
+    let job = job.context("the job is due")?;
+    assert_eq!((job.job().attempt(), job.job().claims), (2, 2));
+    assert_eq!(job.attempt().saved(), Some(Payload::json("half")?));
+    job.complete(None).await?;
     stage.end().await
 }

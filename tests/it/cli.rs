@@ -14,6 +14,7 @@ mod components;
 mod demo;
 mod errors;
 mod help;
+mod json;
 mod junk;
 mod lines;
 mod mend;

@@ -190,7 +190,7 @@ async fn workers_and_connections_that_can_never_be() -> Result<()> {
 invalid worker: it serves no queue
 invalid slots: a worker needs at least 1
 invalid lease: a worker needs at least 100 ms to renew it
-invalid worker: it serves ["q", "q"] twice
+invalid worker: it serves "q" twice
 invalid database name: it is empty
 invalid database name: it is longer than 63 bytes
 invalid collection name: it is empty

@@ -33,6 +33,21 @@ impl<'a> FailPoint<'a> {
         Ok(Self { stage, before, _one: one })
     }
 
+    /// Waits until so many commands have met it.
+    ///
+    /// # Errors
+    /// When they don't, and those of the database.
+    pub async fn met(&self, times: i64) -> Result<()> {
+        let admin = self.stage.database.client().database("admin");
+        let limit = i64::try_from(crate::PATIENCE.as_millis())?;
+        let wait = doc! {
+            "waitForFailPoint": "failCommand", "timesEntered": self.before + times,
+            "maxTimeMS": limit,
+        };
+        admin.run_command(wait).await.context("waiting for a command to fail")?;
+        Ok(())
+    }
+
     /// They succeed again; answers how many have failed.
     ///
     /// # Errors

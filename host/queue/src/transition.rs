@@ -66,18 +66,29 @@ impl Held<'_> {
     }
 }
 
-/// Those of `ids` that are still ready and due become running under `token`. `found_due`: the latest
-/// due time among them when they were found; a job that was claimed and put off meanwhile is due
-/// later than that.
-pub(crate) fn claim(
-    queue: &str,
-    (ids, found_due): (Vec<Bson>, DateTime),
-    token: Token,
-    consumer: &str,
-) -> Transition {
+/// Jobs as they were found, for a claim to ask whether they still are.
+#[derive(Clone, Debug)]
+pub(crate) struct AsFound {
+    pub(crate) ids: Vec<Bson>,
+    /// The latest due time among them.
+    pub(crate) due: DateTime,
+    /// How often each of them had been claimed.
+    pub(crate) claims: u64,
+}
+
+/// Those that are still as they were found become running under `token`. One that was claimed
+/// meanwhile and came back may have other attempts and another saved state than was read; one that
+/// was cancelled and retried is due later.
+pub(crate) fn claim(queue: &str, found: AsFound, token: Token, consumer: &str) -> Transition {
+    let AsFound { ids, due, claims } = found;
+    // Never claimed: who put it need not have said so.
+    let claims: Bson = match i64::try_from(claims).unwrap_or(i64::MAX) {
+        0 => doc! { "$in": [0, null] }.into(),
+        claims => claims.into(),
+    };
     let filter = doc! {
         "_id": { "$in": ids }, "queue": queue, "state": State::Ready.name(),
-        "due": { "$lte": found_due },
+        "due": { "$lte": due }, "claims": claims,
     };
     breaks::note_consumer(consumer);
     // Operators, no pipeline: half the server's work, for the write that is made most.

@@ -187,8 +187,9 @@ impl Worker {
         crate::check::duration_is_valid("lease", options.lease)?;
         let mut names: Vec<&str> = self.served.iter().map(|(queue, _)| queue.name()).collect();
         names.sort_unstable();
-        match names.windows(2).find(|pair| pair.first() == pair.last()) {
-            Some(pair) => Err(Error::invalid("worker", format!("it serves {:?} twice", pair))),
+        let twice = names.windows(2).find(|pair| pair.first() == pair.last());
+        match twice.and_then(|pair| pair.first()) {
+            Some(name) => Err(Error::invalid("worker", format!("it serves {name:?} twice"))),
             None => Ok(()),
         }
     }

@@ -36,7 +36,7 @@ pub(super) fn job(document: &RawDocument) -> Result<Job> {
             None => defaults.backoff,
         },
         retain: fields.millis("retain_ms")?,
-        claims: fields.number("claims")?.unwrap_or(0).max(0).unsigned_abs(),
+        claims: claims(&fields)?,
         claim: claim(&fields)?,
         progress: progress(&fields)?,
         saved: fields.payload("saved", "saved_type")?,
@@ -57,6 +57,24 @@ pub(super) fn id(value: RawBsonRef<'_>) -> Result<JobId> {
         RawBsonRef::ObjectId(id) => Ok(JobId::Minted(id)),
         RawBsonRef::String(id) => Ok(JobId::Own(id.to_owned())),
         other => Err(wrong("_id", &other, "an ObjectId or a string")),
+    }
+}
+
+/// Strictly read: a claim asks for the number that was found, so a job whose number is not exactly
+/// this one could never be claimed.
+fn claims(fields: &Fields<'_>) -> Result<u64> {
+    // Doubles are exact up to here, and no job is claimed so often.
+    const MOST: i64 = 1 << 53;
+    let Some(claims) = fields.get("claims")? else { return Ok(0) };
+    let exact = match claims {
+        RawBsonRef::Int32(n) => Some(n.into()),
+        RawBsonRef::Int64(n) => Some(n),
+        RawBsonRef::Double(n) => Some(n as i64).filter(|whole| *whole as f64 == n),
+        _ => None,
+    };
+    match exact {
+        Some(n @ 0..=MOST) => Ok(n.unsigned_abs()),
+        _ => Err(wrong("claims", &claims, "a whole number from 0 to 2^53")),
     }
 }
 

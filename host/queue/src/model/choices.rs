@@ -47,10 +47,8 @@ impl Protocol {
     fn worker_actions(&self, world: &World, by: u8, wires: &[Wire], actions: &mut Vec<Action>) {
         match &world.workers[usize::from(by)] {
             Worker::Idle => actions.push(Action::Find(by)),
-            Worker::Found { .. } => {
-                let once = |wire: &&Wire| self.marks_come_twice || **wire != Wire::Twice;
-                let wires = wires.iter().filter(once);
-                actions.extend(wires.map(|wire| Action::Mark(by, *wire)));
+            Worker::Found(_) => {
+                actions.extend(wires.iter().map(|wire| Action::Mark(by, *wire)));
             }
             Worker::Asking(_) => actions.push(Action::Ask(by)),
             Worker::Unsure { gave_up, .. } => {

@@ -24,8 +24,6 @@ pub(super) struct Protocol {
     pub(super) left: Left,
     /// Promises that may be broken here.
     pub(super) tolerated: Vec<&'static str>,
-    /// Whether a mark may be done a second time: the server refuses that.
-    pub(super) marks_come_twice: bool,
     /// The safeguard that is missing.
     pub(super) broken: Option<Break>,
     pub(super) server: Server,
@@ -168,26 +166,28 @@ impl Protocol {
         let known = |job: u8| docs.jobs[usize::from(job)].map(|id| self.server.documents.get(id));
         found.sort_by_key(|job| known(*job).map(|it| (it.date("due"), *job)));
         found.truncate(self.batch);
-        let due = found.iter().filter_map(|job| Some(known(*job)?.date("due"))).max()?;
         let copy = |job: u8| {
             let known = known(job)?;
             let (attempts, claims) = (known.job().attempts, known.job().claims);
-            Some(Copy { job, attempts, claims })
+            Some(Copy { job, attempts, claims, due: known.date("due") })
         };
-        let jobs = found.into_iter().filter_map(copy).collect();
-        world.workers[usize::from(by)] = Worker::Found { jobs, due };
+        let found: Vec<Copy> = found.into_iter().filter_map(copy).collect();
+        if found.is_empty() {
+            return None;
+        }
+        world.workers[usize::from(by)] = Worker::Found(found);
         Some(())
     }
 
     fn mark(&self, world: &mut World, by: u8, wire: Wire) -> Option<()> {
         let worker = std::mem::replace(&mut world.workers[usize::from(by)], Worker::Idle);
-        let Worker::Found { jobs, due } = worker else { return None };
+        let Worker::Found(found) = worker else { return None };
         let token = world.fresh_token(&self.server);
-        let numbers: Vec<u8> = jobs.iter().map(|copy| copy.job).collect();
         let until = NOW + MOMENT.as_millis() as i64;
-        let n = jobs.len() as u64;
+        let n = found.len() as u64;
+        let jobs = found.iter().map(|copy| Copy { due: 0, ..*copy }).collect();
         let held = Held { token, jobs, until, unknown: false };
-        let work = Work::Mark { by, token, jobs: numbers, found_due: due };
+        let work = Work::Mark { by, token, found };
         let answer = self.send(world, &work, wire, false)?;
         world.workers[usize::from(by)] = match answer {
             Some(done) if !done.met => {

@@ -15,7 +15,7 @@ use crate::job::{JobId, Progress};
 use crate::outcome::Failure;
 use crate::payload::{IntoPayload, Payload};
 use crate::store::{due_filter, expired_filter, held_filter};
-use crate::transition::{self as t, Change, Held, Reach, Transition};
+use crate::transition::{self as t, AsFound, Change, Held, Reach, Transition};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -89,7 +89,8 @@ fn writes_on_jobs(id: &JobId) -> Vec<Transition> {
     let failure = Failure::new("$m").code("c");
     let progress = Progress { count: 7, total: Some(9), note: None };
     vec![
-        t::claim(QUEUE, (ids(), long_ago()), token, "bob"),
+        t::claim(QUEUE, AsFound { ids: ids(), due: long_ago(), claims: 0 }, token, "bob"),
+        t::claim(QUEUE, AsFound { ids: ids(), due: long_ago(), claims: 2 }, token, "bob"),
         t::complete_and_remove(QUEUE, token, ids()),
         t::complete_and_keep(&held, Some(&text), HOUR),
         t::complete_and_keep(&held, Some(&json), HOUR),

@@ -9,6 +9,7 @@ use bson::{Bson, DateTime, Document};
 
 use super::documents::{Documents, Id, MOMENT, NOW, QUEUE, job_id, number_of, token};
 use super::mongo;
+use super::world::Copy;
 use crate::breaks::{self, Break, note_consumer};
 use crate::job::{Event, Job, State};
 use crate::lease::verdict;
@@ -44,8 +45,7 @@ pub(super) enum Work {
     Mark {
         by: u8,
         token: u8,
-        jobs: Vec<u8>,
-        found_due: i64,
+        found: Vec<Copy>,
     },
     /// `alone`: as a single job in pull mode; else as the worker's loop does, with the lease if
     /// that `empties` it.
@@ -91,7 +91,7 @@ impl Work {
 
     fn steps(&self, documents: &Documents, at_once: usize) -> Vec<Step> {
         match self {
-            Self::Mark { by, token: t, jobs, found_due } => {
+            Self::Mark { by, token: t, found } => {
                 let claim = NewClaim {
                     queue: QUEUE,
                     token: token(*t),
@@ -99,7 +99,7 @@ impl Work {
                     lease: MOMENT,
                     at_once,
                 };
-                claim.steps(&ids(jobs), DateTime::from_millis(*found_due)).into()
+                claim.steps(&found.iter().map(as_read).collect::<Vec<_>>()).into()
             }
             Self::Settle { by, token: t, jobs, end, alone, empties } => {
                 note_consumer(consumer(*by));
@@ -314,6 +314,14 @@ fn settlement((by, t): (u8, u8), number: u8, end: End) -> Settlement {
         token: token(t),
         verdict: verdict(&job, end.outcome(), &consumer(by).into(), 0.0),
     }
+}
+
+/// The job that was found, as far as a claim asks for it.
+fn as_read(copy: &Copy) -> Job {
+    let mut job = Job::new(QUEUE, crate::payload::Payload::bytes("", ""));
+    (job.id, job.claims) = (job_id(copy.job.into()), copy.claims);
+    job.due = DateTime::from_millis(copy.due);
+    job
 }
 
 pub(super) fn consumer(number: u8) -> &'static str {

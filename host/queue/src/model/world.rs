@@ -24,6 +24,8 @@ pub(super) struct Copy {
     pub(super) job: u8,
     pub(super) attempts: u32,
     pub(super) claims: u64,
+    /// Zero once that is over.
+    pub(super) due: i64,
 }
 
 /// A claim as its worker sees it.
@@ -50,10 +52,7 @@ impl Held {
 pub(super) enum Worker {
     Idle,
     /// Between the look and the mark.
-    Found {
-        jobs: Vec<Copy>,
-        due: i64,
-    },
+    Found(Vec<Copy>),
     /// The mark's commit stayed without an answer: what does the token hold?
     Asking(Held),
     /// Runs them.
@@ -205,15 +204,15 @@ impl World {
         let docs = [&self.primary.docs, &self.durable.docs];
         let jobs = docs.into_iter().flat_map(|docs| docs.jobs.iter().flatten());
         let jobs = jobs.filter_map(|id| server.documents.due(*id));
-        let found = self.workers.iter().filter_map(|worker| match worker {
-            Worker::Found { due, .. } => Some(*due),
-            _ => None,
+        let copies = self.workers.iter().flat_map(|worker| match worker {
+            Worker::Found(found) => found.as_slice(),
+            _ => &[],
         });
-        let late = self.wire.iter().filter_map(|work| match work {
-            Work::Mark { found_due, .. } => Some(*found_due),
-            _ => None,
+        let late = self.wire.iter().flat_map(|work| match work {
+            Work::Mark { found, .. } => found.as_slice(),
+            _ => &[],
         });
-        jobs.chain(found).chain(late).collect()
+        jobs.chain(copies.chain(late).map(|copy| copy.due)).collect()
     }
 
     fn move_due(&mut self, server: &Server, mut to: impl FnMut(i64) -> i64) {
@@ -224,16 +223,15 @@ impl World {
                 }
             }
         }
-        for worker in &mut self.workers {
-            if let Worker::Found { due, .. } = worker {
-                *due = to(*due);
-            }
-        }
-        for work in &mut self.wire {
-            if let Work::Mark { found_due, .. } = work {
-                *found_due = to(*found_due);
-            }
-        }
+        let found = self.workers.iter_mut().filter_map(|worker| match worker {
+            Worker::Found(found) => Some(found),
+            _ => None,
+        });
+        let late = self.wire.iter_mut().filter_map(|work| match work {
+            Work::Mark { found, .. } => Some(found),
+            _ => None,
+        });
+        found.chain(late).flatten().for_each(|copy| copy.due = to(copy.due));
     }
 }
 

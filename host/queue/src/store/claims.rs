@@ -1,6 +1,6 @@
 //! Finding what is due, marking it, and taking back what a lost consumer held.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use bson::{Bson, DateTime, Document, doc};
@@ -13,7 +13,7 @@ use super::{CLAIM_INDEX, Store};
 use crate::breaks::{self, Break};
 use crate::error::{Error, Result};
 use crate::job::{Job, JobId, Token};
-use crate::transition;
+use crate::transition::{self, AsFound};
 
 /// What a claim would take, in the order of the queue.
 pub(crate) struct Due {
@@ -137,8 +137,7 @@ impl Store {
     pub(crate) async fn mark(&self, claim: &NewClaim<'_>, mut jobs: Vec<Job>) -> Result<Vec<Job>> {
         let NewClaim { queue, token, .. } = *claim;
         let ids: Vec<Bson> = jobs.iter().map(|job| job.id.to_bson()).collect();
-        let found_due = jobs.iter().map(|job| job.due).max().unwrap_or(DateTime::MIN);
-        let steps = claim.steps(&ids, found_due);
+        let steps = claim.steps(&jobs);
         match self.transact(CLAIMING, Safety::Primary, &steps).await {
             Ok(answers) if answers.last().is_some_and(|mark| mark.n == ids.len() as u64) => {
                 Ok(jobs)
@@ -215,6 +214,18 @@ fn full(document: &bson::RawDocument) -> Error {
     Error::Malformed { why }
 }
 
+/// What a claim asks for, a statement for each number of earlier claims: almost always one.
+fn as_found(jobs: &[Job]) -> Vec<AsFound> {
+    let mut all: BTreeMap<u64, AsFound> = BTreeMap::new();
+    for job in jobs {
+        let new = || AsFound { ids: Vec::new(), due: job.due, claims: job.claims };
+        let found = all.entry(job.claims).or_insert_with(new);
+        found.ids.push(job.id.to_bson());
+        found.due = found.due.max(job.due);
+    }
+    all.into_values().collect()
+}
+
 /// A claim about to be made.
 #[derive(Clone, Copy)]
 pub(crate) struct NewClaim<'a> {
@@ -229,13 +240,17 @@ pub(crate) struct NewClaim<'a> {
 
 impl NewClaim<'_> {
     /// The lease, and the marks of those that are still to be had.
-    pub(crate) fn steps(&self, ids: &[Bson], found_due: DateTime) -> [Step; 2] {
+    pub(crate) fn steps(&self, jobs: &[Job]) -> [Step; 2] {
         let NewClaim { queue, token, consumer, lease, at_once } = *self;
-        let open = transition::open_lease(queue, token, (consumer, ids.to_vec()), (lease, at_once));
-        let mark = transition::claim(queue, (ids.to_vec(), found_due), token, consumer);
+        let ids = jobs.iter().map(|job| job.id.to_bson()).collect();
+        let open = transition::open_lease(queue, token, (consumer, ids), (lease, at_once));
+        let marks = as_found(jobs)
+            .into_iter()
+            .map(|found| transition::claim(queue, found, token, consumer))
+            .collect();
         [
             Step::new(Target::Leases, open).expect(1..=1),
-            Step::new(Target::Jobs, mark).expect(1..=u64::MAX),
+            Step::of_many(Target::Jobs, marks).expect(1..=u64::MAX),
         ]
     }
 }

@@ -39,7 +39,11 @@ pub(crate) struct Step {
 
 impl Step {
     pub(crate) fn new(target: Target, write: Transition) -> Self {
-        Self { target, writes: vec![write], expect: 0..=u64::MAX, returning: false }
+        Self::of_many(target, vec![write])
+    }
+
+    pub(crate) fn of_many(target: Target, writes: Vec<Transition>) -> Self {
+        Self { target, writes, expect: 0..=u64::MAX, returning: false }
     }
 
     pub(crate) fn expect(mut self, n: RangeInclusive<u64>) -> Self {

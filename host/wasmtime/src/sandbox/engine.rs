@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use wasmtime::component::Component;
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails,
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+    WasmBacktraceDetails,
 };
 
 use super::Limits;
@@ -20,8 +21,12 @@ const TICK: Duration = Duration::from_millis(10);
 const BACKTRACE_FRAMES: Option<NonZeroUsize> = NonZeroUsize::new(40);
 
 /// Resident bytes that a slot keeps when its guest is gone: clearing them is cheaper than having
-/// the kernel take the pages and give them back.
-const KEEP_RESIDENT: usize = 64 << 10;
+/// the kernel take the pages and give them back. Where the kernel tells which pages a guest wrote
+/// (Linux 6.7), only those are cleared, and a small guest writes less than this; where it doesn't,
+/// all of it is. A hundred slots kept warm come to 25 MiB at the most.
+fn keep_resident() -> usize {
+    if PoolingAllocationConfig::is_pagemap_scan_available() { 256 << 10 } else { 64 << 10 }
+}
 
 /// An engine, and how many guests' memory it keeps ready. Tries fewer where the machine (a limit
 /// on address space, a small container) has no room for all; none in the end.
@@ -72,8 +77,9 @@ fn pooled_config(limits: &Limits, instances: u32) -> Config {
         .max_tables_per_module(1)
         .table_elements(limits.table_elements)
         .max_memory_size(limits.memory)
-        .linear_memory_keep_resident(KEEP_RESIDENT)
-        .table_keep_resident(KEEP_RESIDENT)
+        .linear_memory_keep_resident(keep_resident())
+        .table_keep_resident(keep_resident())
+        .pagemap_scan(Enabled::Auto)
         .max_unused_warm_slots(100);
     let mut config = config();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
