@@ -116,26 +116,24 @@ impl Lease {
             output.check("output", self.hold.store.payload_limit())?;
         }
         let consumer = self.consumer();
-        let after = state_after(self.job(), &outcome, self.attempt.cancel_was_asked());
         let settlement = self.settlement(verdict(self.job(), outcome, &consumer, rand::random()));
         // Whatever the answer, it is not handed back: the write may have happened.
         self.ours = false;
         let mut unknown = None;
-        let state = loop {
+        loop {
             let answer = self.hold.store.settle_one(&settlement).await;
-            let may_be_held = self.hold.until() > Instant::now();
             match (answer, unknown.take()) {
-                (Err(error @ Error::MayHaveHappened { .. }), _) if may_be_held => {
-                    unknown = Some(error);
+                (Ok(state), _) => return Ok(state.unwrap_or(State::Completed)),
+                (Err(error @ Error::MayHaveHappened { .. }), before)
+                    if self.hold.until() > Instant::now() =>
+                {
+                    unknown = Some(before.unwrap_or(error));
                 }
-                // The job is gone, and nobody can have taken it while its lease lasts: the write
-                // that stayed without an answer took effect.
-                (Err(Error::LeaseLost { .. }), Some(_)) if may_be_held => break after,
-                (Err(Error::LeaseLost { .. }), Some(error)) => return Err(error),
-                (answer, _) => break answer?,
+                // That the job is gone now says nothing about a commit that stayed without an
+                // answer: a failover may have undone the claim itself.
+                (Err(error), before) => return Err(before.unwrap_or(error)),
             }
-        };
-        Ok(state.unwrap_or(State::Completed))
+        }
     }
 
     /// Leaves the job claimed, for another process that has its id and token.

@@ -2,7 +2,7 @@
 
 use stateright::Property;
 
-use super::protocol::{GUESS, NO, OLDER, Protocol, TWICE, YES};
+use super::protocol::{NO, OLDER, Protocol, TWICE, YES};
 use super::work::{ATTEMPTS, CANCEL, ILLEGAL, LOST_BUT_WROTE};
 use super::world::{Db, Worker, World};
 use crate::job::{Job, State};
@@ -26,7 +26,6 @@ pub(super) fn all() -> Vec<Property<Protocol>> {
         kept!(CANCEL),
         kept!(YES),
         kept!(NO),
-        kept!(GUESS),
         kept!(OLDER),
         Property::always("no two workers hold a job at a time", one_holder),
         Property::always(LEASED, leased),

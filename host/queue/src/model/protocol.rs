@@ -22,8 +22,6 @@ pub(super) struct Protocol {
     pub(super) at_once: usize,
     pub(super) ends: Vec<End>,
     pub(super) left: Left,
-    /// Promises that may be broken here.
-    pub(super) tolerated: Vec<&'static str>,
     /// The safeguard that is missing.
     pub(super) broken: Option<Break>,
     pub(super) server: Server,
@@ -47,7 +45,6 @@ pub(super) const NO_LEASE: &str = "a heartbeat found no lease";
 pub(super) const REFUSED: &str = "a message that came late or twice was refused";
 
 pub(super) const YES: &str = "yes means written, and no failover takes it back";
-pub(super) const GUESS: &str = "so does a yes that is inferred after an unanswered commit";
 pub(super) const NO: &str = "no means not written";
 pub(super) const TWICE: &str = "a claim is settled at most once";
 pub(super) const OLDER: &str = "a worker is handed what it marked";
@@ -229,8 +226,7 @@ impl Protocol {
             });
             if !as_marked {
                 self.see(OLDER);
-                let older = Some(OLDER).filter(|it| !self.tolerated.contains(it));
-                world.broken = world.broken.or(older);
+                world.broken = world.broken.or(Some(OLDER));
             }
         }
         Worker::Holding(held)
@@ -292,22 +288,16 @@ impl Protocol {
         let over: Vec<u8> = jobs.iter().copied().filter(|job| !still.contains(job)).collect();
         for job in &over {
             let written = (*token, *job, true);
-            // Gone, and nobody can have taken it while the lease lasts.
-            let guess = held.unknown && held.may_be_held();
             let said = match (met, held.unknown) {
                 (true, _) => Some(YES).filter(|_| !world.durable.ended.contains(&written)),
                 (false, false) => Some(NO).filter(|_| world.primary.ended.contains(&written)),
-                _ if guess && !world.durable.ended.contains(&written) => {
-                    self.see(GUESS);
-                    Some(GUESS)
-                }
                 // "May have happened."
-                _ => None,
+                (false, true) => None,
             };
             if !met {
                 self.see(TOO_LATE);
             }
-            world.broken = world.broken.or(said.filter(|it| !self.tolerated.contains(it)));
+            world.broken = world.broken.or(said);
         }
         let mut held = held;
         held.jobs.retain(|copy| !over.contains(&copy.job));

@@ -48,8 +48,8 @@ pub enum WorkerEvent {
         /// The claim that was lost.
         token: Token,
     },
-    /// The lease ran out while it was unknown whether the end of the attempt was written. It was,
-    /// or the attempt counts as one whose lease expired.
+    /// The claim is gone, or its lease ran out, while it was unknown whether the end of the attempt
+    /// was written. It was, or the job is not settled and runs again.
     MayHaveHappened {
         /// The job's queue.
         queue: String,

@@ -187,10 +187,7 @@ fn emptied(part: &[End]) -> Vec<(Arc<str>, Token)> {
 
 fn report(shared: &Shared, part: Vec<End>, lost: &[usize]) {
     for (position, end) in part.into_iter().enumerate() {
-        // Gone, and nobody can have taken it while its lease lasts: the commit that stayed without an
-        // answer took effect.
-        let written = end.unknown && end.may_be_held();
-        if lost.contains(&position) && !written {
+        if lost.contains(&position) {
             say_lost(shared, &end);
             continue;
         }
@@ -219,6 +216,8 @@ fn report(shared: &Shared, part: Vec<End>, lost: &[usize]) {
     }
 }
 
+/// After a commit without an answer it isn't known why the claim is gone: the end may have been
+/// written, or a failover may have undone the claim.
 fn say_lost(shared: &Shared, end: &End) {
     let (queue, id) = (end.attempt.job().queue.clone(), end.attempt.job().id.clone());
     let token = end.hold.token;
