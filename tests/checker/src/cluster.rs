@@ -196,7 +196,20 @@ impl Cluster {
         self.fail_point(doc! { "mode": "off" }).await
     }
 
+    /// Where there is one node alone, it may be down: then this waits until it is back.
     async fn fail_point(&self, how: Document) -> Result<i64> {
+        let begun = Instant::now();
+        loop {
+            if let Some(count) = self.try_fail_point(&how).await {
+                return Ok(count);
+            }
+            ensure!(begun.elapsed() < ELECTION, "no node takes configureFailPoint");
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// `None` when no node takes it.
+    async fn try_fail_point(&self, how: &Document) -> Option<i64> {
         let (mut count, mut reached) = (0, 0);
         for node in 0..self.size() {
             let mut configure = doc! { "configureFailPoint": "failCommand" };
@@ -208,8 +221,7 @@ impl Cluster {
             let number = number.and_then(|n| n.as_i64().or_else(|| n.as_i32().map(i64::from)));
             count += number.unwrap_or(0);
         }
-        ensure!(reached > 0, "no node takes configureFailPoint");
-        Ok(count)
+        (reached > 0).then_some(count)
     }
 
     /// The transactions that are open on the primary, as it describes them.

@@ -166,3 +166,36 @@ async fn workers_that_can_never_be() -> Result<()> {
     assert!(twice.is_err_and(|words| words.contains("twice")));
     stage.end().await
 }
+
+#[tokio::test]
+async fn a_slot_that_one_queue_gives_back_is_had_by_another() -> Result<()> {
+    let stage = Stage::new().await?;
+    let (gate, other) = (Gate::new(), stage.mq.queue("p")?);
+    let waits = {
+        let gate = gate.clone();
+        from_fn(move |_| {
+            let gate = gate.clone();
+            async move {
+                gate.pass().await;
+                anyhow::Ok(())
+            }
+        })
+    };
+    let poll = std::time::Duration::from_millis(10);
+    let options = WorkerOptions { slots: 1, poll, watch: false, ..WorkerOptions::default() };
+    let worker = worker(&stage, options, waits)?;
+    let worker = worker.serve(other.clone(), from_fn(async |_| anyhow::Ok(())));
+    let mut running = Running::start(worker);
+    put(&stage, 1, PutOptions::default()).await?;
+    gate.begun(1).await?;
+    // Longer than a poll: the other queue's feed finds that there is no slot.
+    for n in 0..30 {
+        other.put(doc! { "n": n }).await?;
+    }
+    gate.open(1);
+    for _ in 0..31 {
+        running.events.finished().await?;
+    }
+    assert_eq!(running.stop().await?, Summary { completed: 31, ..Summary::default() });
+    stage.end().await
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::task::TaskTracker;
 
 use super::once;
@@ -26,10 +26,7 @@ pub(super) async fn run(shared: Arc<Shared>, feeds: TaskTracker, ends: mpsc::Sen
             shared.at_work.fetch_add(1, Ordering::Relaxed);
             let end = once::run(&shared, index, waiting).await;
             shared.at_work.fetch_sub(1, Ordering::Relaxed);
-            drop(slot);
-            if let Some(served) = shared.served.get(index) {
-                served.look.notify_one();
-            }
+            give_back(&shared, index, slot);
             // Waits while the database is slow to take the ends: nothing piles up.
             let _ = ends.send(end).await;
         });
@@ -41,7 +38,18 @@ pub(super) async fn run(shared: Arc<Shared>, feeds: TaskTracker, ends: mpsc::Sen
     running.wait().await;
 }
 
-async fn free_slot(shared: &Shared) -> Option<tokio::sync::OwnedSemaphorePermit> {
+/// Tells the feeds that wait for it: the job's own, which measures how fast its jobs are begun, and
+/// all of them where there was no slot left, as they share them.
+fn give_back(shared: &Shared, index: usize, slot: OwnedSemaphorePermit) {
+    let was_last = shared.slots.available_permits() == 0;
+    drop(slot);
+    match shared.served.get(index) {
+        Some(served) if !was_last => served.look.notify_one(),
+        _ => shared.served.iter().for_each(|served| served.look.notify_one()),
+    }
+}
+
+async fn free_slot(shared: &Shared) -> Option<OwnedSemaphorePermit> {
     tokio::select! {
         biased;
         () = shared.stop.cancelled() => None,

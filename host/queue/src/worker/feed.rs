@@ -64,7 +64,8 @@ impl Feed<'_> {
         let one_at_a_time = self.claimer.may_meet_itself();
         let most = if one_at_a_time { 1 } else { MARKS };
         if n == 0 || self.marks.len() >= most {
-            return self.wait(None).await;
+            // The timer is for a wake-up that was missed: it costs no command.
+            return self.wait(self.shared.options.poll).await;
         }
         let quiet = self.shared.quiet().filter(|_| self.marks.is_empty());
         match self.claimer.find(n).await {
@@ -77,7 +78,7 @@ impl Feed<'_> {
                     return;
                 }
                 self.shared.found_empty(self.served);
-                self.wait(Some(chance(self.shared.options.poll))).await;
+                self.wait(chance(self.shared.options.poll)).await;
                 self.claimer.look_at_head();
             }
             Err(error) => self.failed(&error).await,
@@ -113,13 +114,7 @@ impl Feed<'_> {
     }
 
     /// Until there may be something to do: a mark is made, a slot came free, something is due.
-    async fn wait(&mut self, at_most: Option<Duration>) {
-        let timer = async {
-            match at_most {
-                Some(at_most) => tokio::time::sleep(at_most).await,
-                None => std::future::pending().await,
-            }
-        };
+    async fn wait(&mut self, at_most: Duration) {
         tokio::select! {
             biased;
             Some(marked) = self.marks.join_next() => {
@@ -129,7 +124,7 @@ impl Feed<'_> {
             }
             () = self.shared.stop.cancelled() => {}
             () = self.served.look.notified() => {}
-            () = timer => {}
+            () = tokio::time::sleep(at_most) => {}
         }
     }
 
