@@ -57,7 +57,7 @@ fn run(cases: u32, dozens: usize) -> Result<()> {
 
 #[test]
 fn long_runs_are_as_the_model_says() -> Result<()> {
-    run(6, 50)
+    run(8, 60)
 }
 
 /// Some minutes: `cargo test -p mongoqueue-tests --test it random -- --ignored`.
