@@ -230,8 +230,12 @@ impl Player<'_> {
     }
 
     fn take(&mut self, held: usize) -> Option<Held> {
-        let n = self.held.len();
-        (n > 0).then(|| self.held.remove(held % n))
+        self.at(held).map(|at| self.held.remove(at))
+    }
+
+    /// The place of one that is held.
+    pub(super) fn at(&self, held: usize) -> Option<usize> {
+        place(self.held.len(), held)
     }
 }
 
@@ -239,7 +243,12 @@ pub(super) fn uuid(token: Token) -> Result<bson::Uuid> {
     Ok(bson::Uuid::parse_str(token.to_string())?)
 }
 
-/// One of those that are there.
+/// One of those that are there, 0 the latest.
 pub(super) fn pick<T>(all: &[T], which: usize) -> Option<&T> {
-    all.get(which.checked_rem(all.len())?)
+    all.get(place(all.len(), which)?)
+}
+
+fn place(n: usize, which: usize) -> Option<usize> {
+    let back = which.checked_rem(n)?;
+    Some(n - 1 - back)
 }

@@ -31,9 +31,16 @@ fn same<T: Debug + PartialEq>(what: &str, found: &[T], wanted: &[T]) -> Result<(
     let missing: Vec<&T> = wanted.iter().filter(|it| !found.contains(it)).collect();
     ensure!(
         wrong.is_empty() && missing.is_empty() && found.len() == wanted.len(),
-        "{what}: the database has {wrong:#?}, the model {missing:#?}"
+        "{what}: the database has {}, the model {}",
+        lines(&wrong),
+        lines(&missing),
     );
     Ok(())
+}
+
+/// A line each, as some differ in one word.
+fn lines(all: &[impl Debug]) -> String {
+    all.iter().map(|one| format!("\n    {one:?}")).collect()
 }
 
 /// What holds whatever was done. The database is as the model, so this holds for both.

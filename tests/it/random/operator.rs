@@ -10,15 +10,20 @@ use super::verbs::QUEUES;
 
 impl Player<'_> {
     /// The job's queue and id, or an id that no job has.
-    fn some_job(&self, which: usize) -> (String, JobId) {
-        let place = which % (self.model.jobs.len() + 1);
-        let job = self.model.jobs.get(place);
+    pub(super) fn some_job(&self, which: usize) -> (String, JobId) {
+        // One number in twenty-four is for the one that there is not.
+        let job = pick(&self.model.jobs, which).filter(|_| which != 23);
         let named = job.map(|job| (job.queue.clone(), job.id.clone()));
         named.unwrap_or_else(|| (QUEUES[0].to_owned(), JobId::mint()))
     }
 
-    pub(super) async fn cancel(&mut self, which: usize) -> Result<()> {
-        let (queue, id) = self.some_job(which);
+    /// The job's queue and its id; any queue for a job that is gone.
+    pub(super) fn job_of(&self, id: JobId) -> (String, JobId) {
+        let queue = self.model.job(&id).map_or(QUEUES[0].to_owned(), |job| job.queue.clone());
+        (queue, id)
+    }
+
+    pub(super) async fn cancel(&mut self, (queue, id): (String, JobId)) -> Result<()> {
         let answer = known(self.queue(&queue)?.cancel(&id).await)?;
         let wanted = self.model.cancel(&id);
         ensure!(answer == wanted, "cancelled, {id} is {answer:?}, not {wanted:?}");

@@ -49,7 +49,8 @@ impl<'a> Player<'a> {
         Ok(Self { stage, model, held, batches, consumers, claims, puts: 0, steps: 0 })
     }
 
-    /// Does it, then looks whether everything is as it ought to be.
+    /// Does it, then looks whether everything is as it ought to be. The queues are counted in turns:
+    /// that is most of the commands.
     pub(super) async fn play(&mut self, verb: &Verb) -> Result<()> {
         self.steps += 1;
         self.act(verb).await?;
@@ -72,7 +73,11 @@ impl<'a> Player<'a> {
             Verb::Drop(held) => self.forget(*held).await,
             Verb::Detach(held) => self.detach(*held),
             Verb::Find(claim) => self.find(*claim).await,
-            Verb::Cancel(job) => self.cancel(*job).await,
+            Verb::Cancel(job) => self.cancel(self.some_job(*job)).await,
+            Verb::Stop(held) => match self.at(*held) {
+                Some(at) => self.cancel(self.job_of(self.held[at].id.clone())).await,
+                None => Ok(()),
+            },
             Verb::Retry(job) => self.retry(*job).await,
             Verb::RetryDead(queue) => {
                 let n = self.queue(queue)?.retry_dead().await?;
@@ -229,7 +234,7 @@ impl<'a> Player<'a> {
     pub(super) fn is_as_seen(&self, job: &mongoqueue::Job) -> Result<()> {
         let known = self.model.job(&job.id).with_context(|| format!("{} is unknown", job.id))?;
         let seen = seen(job, known.due);
-        ensure!(seen == *known, "the library reads {seen:#?}, the model has {known:#?}");
+        ensure!(seen == *known, "the library reads\n    {seen:?}, the model has\n    {known:?}");
         Ok(())
     }
 
@@ -311,8 +316,9 @@ impl<'a> Player<'a> {
 
     /// A claim that still holds its job is found, as often as one likes.
     async fn find(&mut self, which: usize) -> Result<()> {
-        let latest: Vec<_> = self.claims.iter().rev().take(8).cloned().collect();
-        let Some((queue, id, token)) = pick(&latest, which).cloned() else { return Ok(()) };
+        // Of the latest, as most of the others are over.
+        let latest = &self.claims[self.claims.len().saturating_sub(8)..];
+        let Some((queue, id, token)) = pick(latest, which).cloned() else { return Ok(()) };
         match (self.queue(queue)?.lease(&id, token).await, self.model.holds(token, &id)) {
             (Ok(lease), true) => {
                 self.is_as_seen(lease.job())?;
@@ -364,13 +370,9 @@ impl<'a> Player<'a> {
         }
         compare(self.stage, &mut self.model).await?;
         let left = self.model.jobs.iter().find(|job| !job.state.is_final());
-        ensure!(left.is_none(), "nothing is due, and {left:#?} is left");
-        ensure!(self.model.leases.is_empty(), "leases are left: {:#?}", self.model.leases);
+        ensure!(left.is_none(), "nothing is due, and {left:?} is left");
+        ensure!(self.model.leases.is_empty(), "leases are left: {:?}", self.model.leases);
         Ok(())
-    }
-
-    fn at(&self, held: usize) -> Option<usize> {
-        held.checked_rem(self.held.len())
     }
 }
 

@@ -22,7 +22,8 @@ pub(super) fn hours(n: i64) -> Duration {
     HOUR * u32::try_from(n).unwrap_or(0)
 }
 
-/// Something to do. A number picks one of the things that are there; times are in hours.
+/// Something to do. A number picks one of the things that are there, 0 the latest: so it is the
+/// same one when steps long before are left out. Times are in hours.
 #[derive(Clone, Debug)]
 pub(super) enum Verb {
     Put(&'static str, New),
@@ -50,9 +51,11 @@ pub(super) enum Verb {
     /// Forgets a lease, unfinished.
     Drop(usize),
     Detach(usize),
-    /// Looks for the lease of a claim that was made before, the latest first.
+    /// Looks for the lease of a claim that was made before.
     Find(usize),
     Cancel(usize),
+    /// Cancels one that is held.
+    Stop(usize),
     Retry(usize),
     RetryDead(&'static str),
     Clear(&'static str),
@@ -152,11 +155,9 @@ impl fmt::Debug for Step {
     }
 }
 
-/// Up to so many dozens. In dozens, so that much is cut off at once when a failing sequence is made
-/// shorter.
-pub(super) fn steps(dozens: usize) -> impl Strategy<Value = Vec<Step>> {
-    let dozen = prop::collection::vec(verbs().prop_map(Step), 1..=12);
-    prop::collection::vec(dozen, 1..=dozens).prop_map(|dozens| dozens.concat())
+/// A sequence of up to so many.
+pub(super) fn steps(n: usize) -> impl Strategy<Value = Vec<Step>> {
+    prop::collection::vec(verbs().prop_map(Step), n / 4..=n)
 }
 
 /// What claims and what ends claims are in balance, and jobs are put a little faster than they are
@@ -172,11 +173,12 @@ fn verbs() -> Union<BoxedStrategy<Verb>> {
         (4, (picks(), 0..9_u8).prop_map(|(held, n)| Verb::Report(held, n)).boxed()),
         (4, (picks(), 0..9_u8).prop_map(|(held, n)| Verb::Save(held, n)).boxed()),
         (4, picks().prop_map(Verb::Heartbeat).boxed()),
-        (3, (picks(), 1..4_i64).prop_map(|(held, n)| Verb::Extend(held, n)).boxed()),
+        (5, (picks(), 1..4_i64).prop_map(|(held, n)| Verb::Extend(held, n)).boxed()),
         (4, picks().prop_map(Verb::Drop).boxed()),
         (2, picks().prop_map(Verb::Detach).boxed()),
         (8, picks().prop_map(Verb::Find).boxed()),
         (6, picks().prop_map(Verb::Cancel).boxed()),
+        (5, picks().prop_map(Verb::Stop).boxed()),
         (4, picks().prop_map(Verb::Retry).boxed()),
         (2, queues().prop_map(Verb::RetryDead).boxed()),
         (1, queues().prop_map(Verb::Clear).boxed()),
@@ -197,8 +199,9 @@ fn consumers() -> impl Strategy<Value = &'static str> {
     select(&CONSUMERS[..])
 }
 
+/// The latest rather than others: see [`Verb`].
 fn picks() -> impl Strategy<Value = usize> {
-    0..24_usize
+    prop_oneof![2 => 0..4_usize, 1 => 0..24_usize]
 }
 
 /// Few keys and ids, so that many are taken.
@@ -221,7 +224,7 @@ fn many() -> impl Strategy<Value = Verb> {
 }
 
 fn next() -> impl Strategy<Value = Verb> {
-    let leases = select(vec![None, Some(1), Some(2)]);
+    let leases = select(vec![None, Some(1), Some(3)]);
     let all = (queues(), consumers(), leases);
     all.prop_map(|(queue, by, lease)| Verb::Next { queue, by, lease })
 }
