@@ -104,5 +104,5 @@ fn long_runs_are_as_the_model_says() -> Result<()> {
 #[test]
 #[ignore = "takes minutes"]
 fn longer_runs_are_as_the_model_says() -> Result<()> {
-    run(60, 1_000)
+    run(25, 1_000)
 }
