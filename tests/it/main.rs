@@ -23,6 +23,8 @@ mod fence;
 
 mod pipelines;
 
+mod random;
+
 mod verbs;
 
 mod connect;
