@@ -81,9 +81,13 @@ impl Puller {
         match (manner, end) {
             // Sleeps over its lease, and settles all the same.
             (0..12, _) => {
-                let over = self.chance.between(50, 250);
+                let over = self.chance.between(50, 350);
                 let asleep = self.lease.mul_f64(over as f64 / 100.0);
                 rest(&self.stop, asleep).await;
+                // Every other one asks before whether the job is still its own.
+                if self.chance.percent(50) {
+                    self.heartbeat(&lease).await;
+                }
                 self.settle(lease, outcome(end)).await;
             }
             (12..17, _) => self.drop(lease),
