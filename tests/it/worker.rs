@@ -14,6 +14,8 @@ use tokio::sync::Semaphore;
 
 mod ends;
 
+mod locked;
+
 mod slots;
 
 mod leases;

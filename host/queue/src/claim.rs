@@ -73,8 +73,9 @@ const TAKE_BACK_AT_ONCE: i64 = 16;
 const WALL: u32 = 4;
 /// With each further one a claim is for half as many jobs, so often at the most: for one, then.
 const FEWER: u32 = 9;
-/// As a power of two, how far down it looks then: further than a dead worker's jobs reach.
-const FARTHEST: u32 = 12;
+/// As a power of two, how far down a claim of one job looks at the most: further than a batch
+/// reaches.
+const FARTHEST: u32 = 10;
 /// Tries for a batch before the claimer says that others are in the way.
 const TRIES: u32 = 40;
 
@@ -129,11 +130,8 @@ impl Claimer {
         if n == 1 {
             return self.find_one().await;
         }
-        if let Some(wall) = self.in_a_row.checked_sub(WALL) {
-            return self.find_around(n, wall).await;
-        }
         let due = match self.in_turns() {
-            true => self.find_in_turn(n).await?,
+            true => self.find_in_turn(self.fewer(n)).await?,
             false => self.find_alone(n).await?,
         };
         // With small claims the queue is calm: the head is near, and counts.
@@ -187,7 +185,7 @@ impl Claimer {
     /// Single jobs aren't worth a turn: whoever met others looks a little further down.
     async fn find_one(&mut self) -> Result<Due> {
         if self.met > 0 {
-            let skip = rand::random_range(0..1_u64 << self.met.min(6));
+            let skip = rand::random_range(0..1_u64 << self.met.min(FARTHEST));
             let due = self.store.find_due(&self.queue, None, (1, skip)).await?;
             if !due.jobs.is_empty() {
                 return Ok(due);
@@ -197,17 +195,11 @@ impl Claimer {
     }
 
     /// A claimer that died within its transaction keeps its jobs locked until the server ends that,
-    /// a minute or more, and every claim that has one of them among its jobs fails. So who meets
-    /// others again and again asks for fewer jobs, further down: near ones as likely as far ones.
-    async fn find_around(&mut self, n: usize, wall: u32) -> Result<Due> {
-        self.place = None;
-        let n = (n >> wall).max(1);
-        let skip = rand::random_range(0..=1_u64 << rand::random_range(0..=FARTHEST));
-        let due = self.store.find_due(&self.queue, None, (n, skip)).await?;
-        if due.jobs.is_empty() {
-            return self.store.find_due(&self.queue, None, (n, 0)).await;
-        }
-        Ok(due)
+    /// a minute or more, and every claim that has one of them among its jobs fails. In turns each
+    /// claim goes on behind the last one, whatever became of that; so a dead one's batch is passed
+    /// soon, and who asks for fewer jobs gets what lies beside it.
+    fn fewer(&self, n: usize) -> usize {
+        (n >> self.in_a_row.saturating_sub(WALL)).max(1)
     }
 
     async fn find_alone(&mut self, n: usize) -> Result<Due> {
@@ -249,12 +241,14 @@ impl Claimer {
     /// that.
     async fn use_turn(&mut self, turn: Turn, n: usize) -> Result<Option<Due>> {
         let mut found = Due { jobs: Vec::new(), full: false };
+        // At a wall it is passed first, down to the end: the head is on this side of it.
+        let head_is_due = turn.head_is_due && self.in_a_row <= WALL;
         if let Some(place) = &turn.place
-            && !turn.head_is_due
+            && !head_is_due
         {
             found = self.store.find_due(&self.queue, Some(place), (n, 0)).await?;
         }
-        let at_head = found.jobs.is_empty() && (turn.head_is_due || !turn.being_marked);
+        let at_head = found.jobs.is_empty() && (head_is_due || !turn.being_marked);
         if at_head {
             found = self.find_at_head(n).await?;
         }
