@@ -55,7 +55,9 @@ impl Command {
             name: name.clone(),
             why: format!("{error:#}"),
         })?;
-        let (sandbox, limits) = (sandbox.clone(), sandbox.limits().clone());
+        let sandbox = sandbox.clone();
+        // A loop of its own may go on for as long as its run may.
+        let limits = Limits { cpu: Duration::MAX, ..sandbox.limits().clone() };
         let input = Input { args: vec![name.clone()], ..Input::default() };
         Ok(Self { sandbox, pre, weight, name: name.into(), grants, limits, input, sink: None })
     }
@@ -80,7 +82,7 @@ impl Command {
     }
 
     /// The same program with limits of its own, which are those of one run. Memory can't be more
-    /// than the sandbox's.
+    /// than the sandbox's. Default: those of the sandbox, but as much CPU time as the run has time.
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = self.sandbox.fit(limits);
         self

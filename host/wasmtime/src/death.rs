@@ -51,6 +51,10 @@ impl Death {
         let (kind, message) = match error.downcast_ref::<Cut>() {
             Some(Cut::LeaseLost) => return Self::LeaseLost,
             Some(Cut::Deadline) => ("timeout".into(), timeout(scene.time)),
+            Some(Cut::Cpu) => {
+                let most = scene.limits.cpu;
+                ("cpu".into(), format!("it computed for longer than the {most:?} that it may"))
+            }
             None => match named(error, &scene) {
                 Some(named) => named,
                 None => return Self::Host(format!("{error:#}")),

@@ -148,8 +148,8 @@ impl Sandbox {
         store.set_hostcall_fuel(limits.hostcall_bytes);
         store.set_max_component_handles(limits.handles);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|context| {
-            context.data().check()?;
+        store.epoch_deadline_callback(|mut context| {
+            context.data_mut().tick()?;
             // Others get their turn, and the timer that cuts off guests waiting in a host call.
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use bson::Document;
 use mongoqueue::{
     Error, Handler, JobId, NextOptions, Outcome, State, Summary, Worker, WorkerEvent, WorkerOptions,
 };
 use mongoqueue_tests::{Running, Stage, eventually, soon};
-use mongoqueue_wasmtime::Source;
+use mongoqueue_wasmtime::{Limits, Source};
 use serde_json::{Value, json};
 
-use super::{HOUR, Lines, misbehave};
+use super::{HOUR, Lines, misbehave, work};
 
 /// A worker on `q`, and what its guests say.
 struct Host {
@@ -197,5 +197,22 @@ async fn a_job_that_went_to_another_worker_is_settled_by_that_one() -> Result<()
     assert_eq!((job.state, job.attempts, job.claims), (State::Completed, 1, 2));
     let kinds: Vec<&str> = job.errors.iter().map(|record| record.kind.as_str()).collect();
     assert_eq!(kinds, ["lease-expired"]);
+    stage.end().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn computing_has_a_limit_and_waiting_has_none() -> Result<()> {
+    let stage = Stage::new().await?;
+    let limits = Limits { cpu: Duration::from_millis(200), ..Limits::default() };
+    let handler = misbehave(&stage)?.with_limits(limits);
+    let spent = put(&stage, json!({ "do": "loop" })).await?;
+    let asleep = put(&stage, json!({ "do": "sleep", "ms": 600 })).await?;
+    work(&stage, handler).await?;
+    let dead = stage.queue()?.get(&spent).await?;
+    let record = dead.last_error().context("no record")?;
+    assert_eq!((dead.state, &*record.kind), (State::Dead, "cpu"), "{record:#?}");
+    assert_eq!(record.message, "it computed for longer than the 200ms that it may");
+    assert!(record.backtrace.as_ref().is_some_and(|it| it.contains("forever")), "{record:#?}");
+    assert_eq!(stage.queue()?.get(&asleep).await?.state, State::Completed);
     stage.end().await
 }

@@ -25,6 +25,8 @@ fn exits_and_cuts() {
     assert_eq!(named(I32Exit(0)), pair("exit", "it left by exit(0), without an answer"));
     let over = "the attempt took longer than its time-out of 2s";
     assert_eq!(named(Cut::Deadline), pair("timeout", over));
+    let spent = "it computed for longer than the 60s that it may";
+    assert_eq!(named(Cut::Cpu), pair("cpu", spent));
     let limits = Limits::default();
     assert_eq!(failure(Death::timed_out(scene(&limits))), pair("timeout", over));
     assert!(matches!(Death::of(&Cut::LeaseLost.into(), scene(&limits)), Death::LeaseLost));

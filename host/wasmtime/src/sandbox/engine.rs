@@ -15,7 +15,7 @@ use super::Limits;
 pub(super) const MOST_INSTANCES: u32 = 4_000;
 
 /// How often a running guest looks up: whether it is to stop, whether others want to run.
-const TICK: Duration = Duration::from_millis(10);
+pub(super) const TICK: Duration = Duration::from_millis(10);
 
 /// A panic's own machinery takes about ten frames; what follows is the guest's.
 const BACKTRACE_FRAMES: Option<NonZeroUsize> = NonZeroUsize::new(40);

@@ -1,6 +1,6 @@
 //! A store's data: all that one guest has, and the imports that it has it through.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use wasmtime::component::{Linker, ResourceTable};
@@ -12,6 +12,7 @@ use wasmtime_wasi::p2::{self, bindings as wasi};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::engine::TICK;
 use super::meter::{Meter, Refusal};
 use super::output::Output;
 use crate::jobs::{self, JobsCtx, JobsCtxView, JobsView};
@@ -24,6 +25,8 @@ pub(crate) enum Cut {
     Deadline,
     #[error("the lease is lost")]
     LeaseLost,
+    #[error("it has computed for too long")]
+    Cpu,
 }
 
 /// What a program is started with. A handler has its job instead.
@@ -40,6 +43,8 @@ pub(crate) struct Guest {
     meter: Meter,
     // `None` is later than any clock goes.
     deadline: Option<Instant>,
+    /// How long it may still compute.
+    cpu: Duration,
 }
 
 impl Guest {
@@ -55,8 +60,8 @@ impl Guest {
         if !input.stdin.is_empty() {
             wasi.stdin(MemoryInputPipe::new(input.stdin.clone()));
         }
-        let (wasi, meter) = (wasi.build(), Meter::new(limits));
-        Self { table, wasi, jobs, meter, deadline }
+        let (wasi, meter, cpu) = (wasi.build(), Meter::new(limits), limits.cpu);
+        Self { table, wasi, jobs, meter, deadline, cpu }
     }
 
     pub(super) fn meter(&mut self) -> &mut dyn ResourceLimiter {
@@ -68,13 +73,14 @@ impl Guest {
     }
 
     /// Asked at each tick of the engine's clock while the guest computes.
-    pub(super) fn check(&self) -> Result<(), Cut> {
+    pub(super) fn tick(&mut self) -> Result<(), Cut> {
         if self.jobs.current_attempt().is_some_and(|attempt| attempt.is_lost()) {
             return Err(Cut::LeaseLost);
         }
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Err(Cut::Deadline);
         }
+        self.cpu = self.cpu.checked_sub(TICK).ok_or(Cut::Cpu)?;
         Ok(())
     }
 }

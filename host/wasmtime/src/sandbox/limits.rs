@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// The most that a guest may use. Time is not here: a handler's is what its job allows.
+/// The most that a guest may use. How long it may take is not here: a handler's time is what its job
+/// allows.
 ///
 /// ```
 /// use mongoqueue_wasmtime::Limits;
@@ -14,6 +15,9 @@ pub struct Limits {
     /// Bytes of all linear memories together. Spent: the guest sees that memory doesn't grow; when
     /// it gives up over that, its death is called `memory`. Default: 64 MiB.
     pub memory: usize,
+    /// Time that it computes, counted in ticks of 10 ms; what it waits is not. Spent: `cpu`. Default:
+    /// 60 s.
+    pub cpu: Duration,
     /// Elements of all tables together. Default: 100,000.
     pub table_elements: usize,
     /// Core instances in the component. Default: 64 (a Python interpreter has 39).
@@ -53,6 +57,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             memory: 64 << 20,
+            cpu: Duration::from_secs(60),
             table_elements: 100_000,
             instances: 64,
             handles: 1_000,

@@ -55,6 +55,8 @@ pub(super) struct Served {
     pub(super) by_options: bool,
     #[serde(default, deserialize_with = "size")]
     memory: Option<usize>,
+    #[serde(default, deserialize_with = "duration")]
+    cpu: Option<Duration>,
     #[serde(default, deserialize_with = "size")]
     output: Option<usize>,
     #[serde(default, deserialize_with = "size")]
@@ -143,6 +145,7 @@ impl Served {
         }
         Ok(Limits {
             memory: self.memory.unwrap_or(default.memory),
+            cpu: self.cpu.unwrap_or(default.cpu),
             output_bytes: output,
             saved_bytes: saved,
             // What is returned crosses in one call, with something around it.
