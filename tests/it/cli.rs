@@ -11,6 +11,7 @@ use tokio::process::{Child, ChildStdout, Command};
 
 mod claimers;
 mod components;
+mod deaths;
 mod demo;
 mod errors;
 mod help;

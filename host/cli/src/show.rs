@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::trouble::{Exit, Result, Trouble};
 
 pub(crate) mod bar;
+pub(crate) mod death;
 pub(crate) mod escape;
 pub(crate) mod job;
 pub(crate) mod table;

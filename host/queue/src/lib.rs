@@ -59,5 +59,5 @@ pub use queue::{
     ConnectOptions, ListOptions, MongoQueue, NewJob, NextOptions, Put, PutOptions, Queue,
 };
 pub use retry::Backoff;
-pub use store::{Receipt, Stats};
+pub use store::{Deaths, Receipt, Stats};
 pub use worker::{Summary, Worker, WorkerEvent, WorkerOptions};

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::job::{Job, JobId, State, Token};
 use crate::lease::{Hold, Lease};
 use crate::payload::IntoPayload;
-use crate::store::{ListQuery, Receipt, Stats, Store};
+use crate::store::{Deaths, ListQuery, Receipt, Stats, Store};
 
 mod connect;
 mod options;
@@ -161,6 +161,14 @@ impl Queue {
     /// Those of the database.
     pub async fn stats(&self) -> Result<Stats> {
         self.store.stats(&self.name).await
+    }
+
+    /// The dead jobs by how they died, the most frequent death first; `limit` rows at the most.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn deaths(&self, limit: usize) -> Result<Vec<Deaths>> {
+        self.store.deaths(&self.name, limit).await
     }
 
     /// Cancels a job that waits, at once; asks a running one to stop. Answers the state it is in

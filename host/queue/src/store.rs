@@ -20,6 +20,7 @@ use crate::transition::{Change, Reach, Transition};
 
 mod claims;
 mod clock;
+mod deaths;
 mod extras;
 mod locks;
 mod orphans;
@@ -34,6 +35,7 @@ mod watch;
 pub(crate) use claims::{Due, NewClaim};
 #[cfg(test)]
 pub(crate) use claims::{ExpiredLease, due_filter, expired_filter, expired_lease, held_filter};
+pub use deaths::Deaths;
 pub use put::Receipt;
 pub use read::Stats;
 

@@ -28,6 +28,10 @@ pub(crate) struct ListArgs {
     #[arg(long, value_name = "STATE")]
     pub(crate) state: Option<State>,
 
+    /// Dead jobs by how they died: one row for equal deaths.
+    #[arg(long)]
+    pub(crate) group: bool,
+
     /// At most this many of each queue.
     #[arg(long, value_name = "N", default_value_t = 100)]
     #[arg(value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]

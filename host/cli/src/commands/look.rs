@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use mongoqueue::{ListOptions, MongoQueue, Stats};
+use mongoqueue::{ListOptions, MongoQueue, State, Stats};
 use serde_json::{Value, json};
 
 use crate::args::{Global, JobArgs, ListArgs, StatsArgs, format_duration};
 use crate::connect;
-use crate::show::{Show, Tone, escape, job, now};
-use crate::trouble::Result;
+use crate::show::{Show, Tone, death, escape, job, now};
+use crate::trouble::{Result, Trouble};
 
 pub(super) async fn get(global: &Global, show: Show, args: JobArgs) -> Result<()> {
     let job = connect::open(global, show).await?.find(&args.id).await?;
@@ -17,6 +17,9 @@ pub(super) async fn get(global: &Global, show: Show, args: JobArgs) -> Result<()
 
 pub(super) async fn list(global: &Global, show: Show, args: ListArgs) -> Result<()> {
     let mq = connect::open(global, show).await?;
+    if args.group {
+        return deaths(&mq, show, args).await;
+    }
     let options = ListOptions { state: args.state, limit: args.limit };
     let mut jobs = Vec::new();
     let mut more = false;
@@ -37,6 +40,22 @@ pub(super) async fn list(global: &Global, show: Show, args: ListArgs) -> Result<
         ));
     }
     Ok(())
+}
+
+async fn deaths(mq: &MongoQueue, show: Show, args: ListArgs) -> Result<()> {
+    if args.state.is_some_and(|state| state != State::Dead) {
+        return Err(Trouble::misuse("--group is for dead jobs: leave --state out"));
+    }
+    let mut all = Vec::new();
+    for name in queues(mq, args.queue).await? {
+        let deaths = mq.queue(&name)?.deaths(args.limit).await?;
+        all.extend(deaths.into_iter().map(|deaths| (name.clone(), deaths)));
+    }
+    if all.is_empty() {
+        show.note("no dead jobs");
+        return Ok(());
+    }
+    death::list(show, &all, now())
 }
 
 pub(super) async fn stats(global: &Global, show: Show, args: StatsArgs) -> Result<()> {

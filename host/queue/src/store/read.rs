@@ -158,7 +158,7 @@ impl Store {
         Ok(stats)
     }
 
-    async fn aggregate(
+    pub(super) async fn aggregate(
         &self,
         target: Target,
         pipeline: Vec<Document>,
@@ -226,6 +226,6 @@ impl Store {
     }
 }
 
-fn count(group: &Document) -> u64 {
+pub(super) fn count(group: &Document) -> u64 {
     group.get_i64("n").unwrap_or(0).max(0).unsigned_abs()
 }

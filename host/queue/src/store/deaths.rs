@@ -1,0 +1,96 @@
+//! Dead jobs by how they died: equal deaths are one row, however many there are.
+
+use bson::{Bson, DateTime, Document, doc};
+
+use super::setup::FINISHED_INDEX;
+use super::transact::Target;
+use super::{Store, read};
+use crate::error::Result;
+use crate::job::{JobId, State};
+
+/// Dead jobs of a queue whose last attempts ended alike: of the same kind, with the same code, in
+/// the same place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deaths {
+    /// The kind of the last failure.
+    pub kind: String,
+    /// Its code.
+    pub code: Option<String>,
+    /// The uppermost frames of its backtrace, five at the most; empty where there was none.
+    pub frames: Vec<String>,
+    /// How many jobs.
+    pub jobs: u64,
+    /// When the first of them died.
+    pub first: DateTime,
+    /// When the last of them died.
+    pub last: DateTime,
+    /// The one that died last.
+    pub example: JobId,
+    /// What its last failure said.
+    pub message: String,
+}
+
+/// Deeper ones differ by the way that a guest was called, not by what went wrong.
+const FRAMES: i32 = 5;
+
+impl Store {
+    /// The most frequent deaths first, `limit` of them at the most.
+    pub(crate) async fn deaths(&self, queue: &str, limit: usize) -> Result<Vec<Deaths>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let text = |field: &str| {
+            let is_text = doc! { "$eq": [{ "$type": field }, "string"] };
+            doc! { "$cond": [is_text, field, null] }
+        };
+        // Any client may have written it.
+        let records = doc! { "$cond": [{ "$isArray": "$errors" }, "$errors", []] };
+        let lines = doc! { "$split": [{ "$ifNull": [text("$end.backtrace"), ""] }, "\n"] };
+        let pipeline = vec![
+            doc! { "$match": {
+                "queue": queue, "state": State::Dead.name(), "finished_at": { "$exists": true },
+            } },
+            doc! { "$sort": { "finished_at": -1 } },
+            doc! { "$project": {
+                "finished_at": 1, "end": { "$arrayElemAt": [records, -1] },
+            } },
+            doc! { "$group": {
+                "_id": {
+                    "kind": text("$end.kind"), "code": text("$end.code"),
+                    "frames": { "$slice": [lines, FRAMES] },
+                },
+                "n": { "$sum": 1_i64 },
+                "first": { "$last": "$finished_at" }, "last": { "$first": "$finished_at" },
+                "example": { "$first": "$_id" }, "message": { "$first": text("$end.message") },
+            } },
+            doc! { "$sort": { "n": -1, "last": -1 } },
+            doc! { "$limit": limit },
+        ];
+        let groups = self.aggregate(Target::Jobs, pipeline, Some(FINISHED_INDEX)).await?;
+        Ok(groups.iter().filter_map(deaths).collect())
+    }
+}
+
+fn deaths(group: &Document) -> Option<Deaths> {
+    let id = group.get_document("_id").ok()?;
+    let frames = id.get_array("frames").ok()?.iter().filter_map(Bson::as_str);
+    Some(Deaths {
+        kind: id.get_str("kind").unwrap_or_default().to_owned(),
+        code: id.get_str("code").ok().map(str::to_owned),
+        frames: frames.map(frame).filter(|frame| !frame.is_empty()).collect(),
+        jobs: read::count(group),
+        first: *group.get_datetime("first").ok()?,
+        last: *group.get_datetime("last").ok()?,
+        example: match group.get("example")? {
+            Bson::ObjectId(id) => JobId::Minted(*id),
+            Bson::String(id) => JobId::Own(id.clone()),
+            _ => return None,
+        },
+        message: group.get_str("message").unwrap_or_default().to_owned(),
+    })
+}
+
+/// Without its number.
+fn frame(line: &str) -> String {
+    let numbered = line.trim_start();
+    let frame = numbered.trim_start_matches(|c: char| c.is_ascii_digit());
+    frame.strip_prefix(": ").unwrap_or(numbered).to_owned()
+}
