@@ -40,7 +40,7 @@ async fn equal_deaths_are_one_row() -> Result<()> {
     let example = cli.json(&["get", panic["id"].as_str().unwrap_or_default()]).await?;
     assert_eq!(example["errors"][0]["message"], panic["message"]);
     let shown = cli.run(&["list", "--group", "--limit", "1"]).await?.ended(0)?.stdout;
-    assert!(shown.contains("3  q      trap:unreachable in "), "{shown}");
+    assert!(shown.contains("3  q      trap:unreachable in mongoqueue_guest::"), "{shown}");
     assert_eq!(shown.trim_end().lines().count(), 2, "{shown}");
     let told = cli.error(2, &["list", "--group", "--state", "ready"]).await?;
     assert!(told.contains("--group is for dead jobs: leave --state out"), "{told}");

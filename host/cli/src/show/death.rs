@@ -37,12 +37,19 @@ fn json(queue: &str, deaths: &Deaths) -> Value {
     })
 }
 
+/// Where it went wrong: below what makes a panic, in Rust.
+fn place(frames: &[String]) -> Option<&String> {
+    const MACHINERY: [&str; 4] = ["__rustc::", "core::", "std::", "alloc::"];
+    let is_machinery = |frame: &&String| MACHINERY.iter().any(|name| frame.starts_with(name));
+    frames.iter().find(|frame| !is_machinery(frame)).or(frames.first())
+}
+
 fn row(queue: &str, deaths: &Deaths, now: DateTime) -> Vec<(String, Tone)> {
     let kind = match &deaths.code {
         Some(code) => format!("{} [{code}]", deaths.kind),
         None => deaths.kind.clone(),
     };
-    let place = deaths.frames.first().map(|frame| format!(" in {frame}")).unwrap_or_default();
+    let place = place(&deaths.frames).map(|frame| format!(" in {frame}")).unwrap_or_default();
     vec![
         (deaths.jobs.to_string(), Tone::Plain),
         (escape::cut(queue, 40), Tone::Plain),
