@@ -10,6 +10,8 @@ use anyhow::{Context, Result, ensure};
 const ROOM: u64 = 4_096;
 /// What is left of a full disk, in KiB: less than any checkpoint needs.
 const LEFT: u64 = 16;
+/// Two programs are started for each look, in some milliseconds; a node writes less often.
+const TRIES: u32 = 50;
 
 /// A mounted disk. Mounts are seen by this process and its children alone (see
 /// [`in_a_namespace`]), and go with the last of them.
@@ -29,12 +31,23 @@ impl SmallDisk {
         &self.folder
     }
 
-    /// Leaves no room but for a few blocks.
+    /// Leaves no room but for a few blocks. The node writes on between the look and the cut, and a
+    /// disk can't be smaller than what is on it: then it is looked again.
     pub(crate) fn fill(&self) -> Result<()> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.resize(self.used()? + LEFT) {
+                Err(_) if tries < TRIES => {}
+                resized => return resized,
+            }
+        }
+    }
+
+    fn used(&self) -> Result<u64> {
         let used = system("df", &["--output=used", "--block-size=1K", &self.path()])?;
         let used = used.lines().last().and_then(|line| line.trim().parse::<u64>().ok());
-        let used = used.context("df doesn't say how full the disk is")?;
-        self.resize(used + LEFT)
+        used.context("df doesn't say how full the disk is")
     }
 
     /// There is room again.
