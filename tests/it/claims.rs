@@ -321,3 +321,48 @@ async fn what_was_claimed_and_came_back_while_it_was_being_claimed_is_read_again
     job.complete(None).await?;
     stage.end().await
 }
+
+#[tokio::test]
+async fn a_settlement_that_comes_while_its_lease_is_taken_back_makes_room_for_another_job()
+-> Result<()> {
+    let stage = Stage::private().await?;
+    let queue = stage.queue()?;
+    for id in ["a", "b", "c"] {
+        queue.put(doc! {}).id(id.parse()?).await?;
+    }
+    // What a worker with one slot leaves that was killed over the batch.
+    let token = bson::Uuid::new();
+    let claim = doc! { "token": token, "consumer": "killed", "at": DateTime::now() };
+    let held = doc! { "$set": { "state": "running", "claims": 1, "claim": claim } };
+    stage.jobs().update_many(doc! {}, held).await?;
+    let lease = doc! {
+        "_id": token, "queue": "q", "consumer": "killed", "jobs": ["a", "b", "c"],
+        "length_ms": 1_000_i64, "at_once": 1_i64, "until": DateTime::from_millis(0),
+    };
+    stage.leases().insert_one(lease).await?;
+    // Whoever takes it back has looked at what is held, and has written nothing.
+    let late = doc! {
+        "failCommands": ["delete"], "blockConnection": true, "blockTimeMS": 3_000,
+    };
+    let fail = FailPoint::on(&stage, late, Some(1)).await?;
+    let taking = tokio::spawn({
+        let queue = queue.clone();
+        async move { queue.next(&NextOptions::default()).await }
+    });
+    fail.met(1).await?;
+    // The end of the first, on its way when the worker was killed: it may have begun the second.
+    let done = doc! { "findAndModify": "jobs", "query": { "_id": "a" }, "remove": true };
+    stage.database.run_command(done).await?;
+    fail.off().await?;
+    drop(soon("the look ends", taking).await???);
+    let mut attempts = Vec::new();
+    for _ in 0..2 {
+        let job =
+            eventually("the job is back", async || Ok(queue.next(&NextOptions::default()).await?));
+        let job = job.await?;
+        attempts.push((job.job().id.to_string(), job.job().attempts));
+        job.complete(None).await?;
+    }
+    assert_eq!(attempts, [("b".to_owned(), 1), ("c".to_owned(), 0)]);
+    stage.end().await
+}

@@ -180,7 +180,8 @@ impl Store {
     /// none when the lease was renewed or somebody else was quicker.
     pub(crate) async fn take_back(&self, queue: &str, lease: &ExpiredLease) -> Result<u64> {
         let steps = lease.steps(queue, self.begun(queue, lease).await?);
-        // Somebody else is at it, or died over it: the next look finds it again, if it is still there.
+        // Somebody else is at it, or died over it, or what it holds has changed: the next look finds it
+        // again, if it is still there.
         match self.transact_within(TAKING_BACK, (Safety::Majority, 1), &steps).await {
             Ok(answers) => Ok(answers.iter().skip(1).map(|answer| answer.n).sum()),
             Err(Aborted::Unmet | Aborted::Failed(Error::Contended { .. })) => Ok(0),
@@ -268,18 +269,24 @@ impl ExpiredLease {
         (jobs, waiting)
     }
 
-    /// The lease goes, and its jobs come back.
+    /// The lease goes, and its jobs come back. Those that waited do so uncounted, as long as all that
+    /// may have been begun before them are still held: where one was settled meanwhile, others may have
+    /// been begun in its place.
     pub(crate) fn steps(&self, queue: &str, of: (Vec<Bson>, Vec<Bson>)) -> Vec<Step> {
         let (begun, waiting) = of;
-        let expire = transition::expire(queue, self.token, begun, &self.consumer);
-        let mut steps = vec![
-            Step::new(Target::Leases, transition::take_back_lease(queue, self.token)).expect(1..=1),
-            Step::new(Target::Jobs, expire),
-        ];
-        if !waiting.is_empty() {
-            steps.push(Step::new(Target::Jobs, transition::hand_back(queue, self.token, waiting)));
+        let n = begun.len() as u64;
+        let mut expire =
+            Step::new(Target::Jobs, transition::expire(queue, self.token, begun, &self.consumer));
+        let take_back = transition::take_back_lease(queue, self.token);
+        let take_back = Step::new(Target::Leases, take_back).expect(1..=1);
+        if waiting.is_empty() {
+            return vec![take_back, expire];
         }
-        steps
+        if !breaks::on(Break::BlindReclaim) {
+            expire = expire.expect(n..=n);
+        }
+        let hand_back = transition::hand_back(queue, self.token, waiting);
+        vec![take_back, expire, Step::new(Target::Jobs, hand_back)]
     }
 }
 
