@@ -310,3 +310,24 @@ async fn a_put_that_was_tried_twice_may_have_happened() -> Result<()> {
     assert!(!queue.put(doc! {}).id("one".parse()?).await?.created);
     stage.end().await
 }
+
+#[tokio::test]
+async fn a_job_that_was_there_and_is_gone_may_have_been_put() -> Result<()> {
+    let stage = Stage::private().await?;
+    let queue = stage.queue()?;
+    queue.put(doc! {}).id("one".parse()?).await?;
+    // It is looked at after the server said that the id is taken.
+    let late = doc! { "failCommands": ["find"], "blockConnection": true, "blockTimeMS": 3_000 };
+    let fail = FailPoint::on(&stage, late, Some(1)).await?;
+    let again = tokio::spawn({
+        let queue = queue.clone();
+        async move { queue.put(doc! {}).id("one".parse()?).await }
+    });
+    fail.met(1).await?;
+    let done = doc! { "findAndModify": "jobs", "query": { "_id": "one" }, "remove": true };
+    stage.database.run_command(done).await?;
+    fail.off().await?;
+    let answer = again.await?;
+    assert!(matches!(answer, Err(Error::MayHaveHappened { .. })), "{answer:?}");
+    stage.end().await
+}

@@ -1,12 +1,14 @@
 //! Putting: one insert command for up to a thousand jobs, and an answer for each.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use bson::{RawDocumentBuf, doc};
 use mongodb::error::{ErrorKind, WriteFailure};
+use mongodb::options::ReadConcern;
 
-use super::Store;
 use super::extras::Extra;
+use super::{PATIENCE, Store};
 use crate::error::{Error, Result};
 use crate::job::JobId;
 
@@ -33,6 +35,9 @@ pub(crate) struct Draft {
 const DUPLICATE_KEY: i32 = 11_000;
 
 const DOING: &str = "put jobs";
+
+/// How often it is asked whether a majority has a job: that takes some milliseconds.
+const LOOK: Duration = Duration::from_millis(10);
 
 impl Store {
     /// One job.
@@ -99,10 +104,8 @@ impl Store {
         }
         if let Some(key) = &draft.unique_key
             && let Some(id) = self.holder_of_key(queue, key).await?
+            && id != draft.id
         {
-            if id == draft.id {
-                return Ok(Receipt { id, created: false });
-            }
             return Err(Error::Duplicate { queue: queue.to_owned(), key: key.clone(), id });
         }
         match self.queue_of(&draft.id).await? {
@@ -110,26 +113,49 @@ impl Store {
                 "job id",
                 format!("{} is taken by a job of queue {other:?} in this collection", draft.id),
             )),
-            // Also where it has gone meanwhile: the put that made it was accepted.
-            _ => Ok(Receipt { id: draft.id.clone(), created: false }),
+            Some(_) => Ok(Receipt { id: draft.id.clone(), created: false }),
+            // It was done and removed, or a failover has undone the put that made it.
+            None => Err(unknown(mongodb::error::Error::custom("the job was there, and is gone"))),
         }
     }
 
     async fn holder_of_key(&self, queue: &str, key: &str) -> Result<Option<JobId>> {
         let filter = doc! { "queue": queue, "unique_key": key };
         let job = self.inner.jobs.find_one(filter).projection(doc! { "_id": 1 }).await;
-        match job.map_err(|e| Error::from_driver(DOING, e))? {
+        match job.map_err(unknown)? {
             Some(job) => Ok(crate::job::read_id(&job)),
             None => Ok(None),
         }
     }
 
+    /// The queue of a job that is there, once a majority has it: what the primary alone has, a
+    /// failover takes away, and then it was not put.
     async fn queue_of(&self, id: &JobId) -> Result<Option<String>> {
-        let filter = doc! { "_id": id.to_bson() };
-        let job = self.inner.jobs.find_one(filter).projection(doc! { "queue": 1 }).await;
-        let job = job.map_err(|e| Error::from_driver(DOING, e))?;
-        Ok(job.and_then(|job| job.get_str("queue").ok().map(str::to_owned)))
+        let begun = Instant::now();
+        loop {
+            for concern in [ReadConcern::majority(), ReadConcern::local()] {
+                let is_safe = concern == ReadConcern::majority();
+                let find = self.inner.jobs.find_one(doc! { "_id": id.to_bson() });
+                let find = find.projection(doc! { "queue": 1 }).read_concern(concern);
+                match find.await.map_err(unknown)? {
+                    Some(job) if is_safe => {
+                        return Ok(Some(job.get_str("queue").unwrap_or_default().to_owned()));
+                    }
+                    None if !is_safe => return Ok(None),
+                    _ => {}
+                }
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(unknown(mongodb::error::Error::custom("no majority has the job")));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
+}
+
+/// Whoever can't look at what is in the way of a put doesn't know whether that is the put itself.
+fn unknown(source: mongodb::error::Error) -> Error {
+    Error::MayHaveHappened { doing: DOING, source }
 }
 
 struct Refusal {
