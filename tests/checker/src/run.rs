@@ -43,7 +43,7 @@ pub(crate) struct Setting {
     pub(crate) command: String,
 }
 
-/// How long the last jobs may take when everything is healed: more than the minute after which a
+/// How long it may go without a job being done when everything is healed: more than the minute after which a
 /// server ends a transaction whose client is gone, and some.
 const DRAIN: Duration = Duration::from_secs(120);
 /// How long a process may take to end when everything is well.
@@ -138,7 +138,8 @@ async fn heal(world: &World) -> Result<()> {
 async fn drain(stage: &mut Stage, setting: &Setting) -> Result<()> {
     stage.world.recorder.record(Event::Drain { phase: Phase::Begin })?;
     calm(stage, setting).await?;
-    let begun = Instant::now();
+    // As long as there are ever fewer, nobody is stuck: there were many.
+    let (mut progress, mut fewest) = (Instant::now(), u64::MAX);
     let world = &stage.world;
     let jobs: Collection<Document> = world.database.collection("jobs");
     let unfinished = doc! { "state": { "$in": ["ready", "running"] } };
@@ -148,7 +149,12 @@ async fn drain(stage: &mut Stage, setting: &Setting) -> Result<()> {
         if matches!(left, Ok(0)) && world.crew.is_done(PRODUCER).await? {
             break;
         }
-        if begun.elapsed() > DRAIN {
+        if let Ok(left) = left
+            && left < fewest
+        {
+            (progress, fewest) = (Instant::now(), left);
+        }
+        if progress.elapsed() > DRAIN {
             note_transactions(world).await;
             break;
         }
