@@ -34,6 +34,15 @@ impl JobId {
             Self::Own(id) => Bson::String(id.clone()),
         }
     }
+
+    /// `None` for what is no id of a job.
+    pub(crate) fn from_bson(value: &Bson) -> Option<Self> {
+        match value {
+            Bson::ObjectId(id) => Some(Self::Minted(*id)),
+            Bson::String(id) => Some(Self::Own(id.clone())),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for JobId {

@@ -79,11 +79,7 @@ fn deaths(group: &Document) -> Option<Deaths> {
         jobs: read::count(group),
         first: *group.get_datetime("first").ok()?,
         last: *group.get_datetime("last").ok()?,
-        example: match group.get("example")? {
-            Bson::ObjectId(id) => JobId::Minted(*id),
-            Bson::String(id) => JobId::Own(id.clone()),
-            _ => return None,
-        },
+        example: JobId::from_bson(group.get("example")?)?,
         message: group.get_str("message").unwrap_or_default().to_owned(),
     })
 }

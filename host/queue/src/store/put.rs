@@ -133,23 +133,23 @@ impl Store {
     async fn queue_of(&self, id: &JobId) -> Result<Option<String>> {
         let begun = Instant::now();
         loop {
-            for concern in [ReadConcern::majority(), ReadConcern::local()] {
-                let is_safe = concern == ReadConcern::majority();
-                let find = self.inner.jobs.find_one(doc! { "_id": id.to_bson() });
-                let find = find.projection(doc! { "queue": 1 }).read_concern(concern);
-                match find.await.map_err(unknown)? {
-                    Some(job) if is_safe => {
-                        return Ok(Some(job.get_str("queue").unwrap_or_default().to_owned()));
-                    }
-                    None if !is_safe => return Ok(None),
-                    _ => {}
-                }
+            if let Some(queue) = self.queue_read(id, ReadConcern::majority()).await? {
+                return Ok(Some(queue));
+            }
+            if self.queue_read(id, ReadConcern::local()).await?.is_none() {
+                return Ok(None);
             }
             if begun.elapsed() > PATIENCE {
                 return Err(unknown(mongodb::error::Error::custom("no majority has the job")));
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    async fn queue_read(&self, id: &JobId, concern: ReadConcern) -> Result<Option<String>> {
+        let find = self.inner.jobs.find_one(doc! { "_id": id.to_bson() });
+        let job = find.projection(doc! { "queue": 1 }).read_concern(concern).await;
+        Ok(job.map_err(unknown)?.map(|job| job.get_str("queue").unwrap_or_default().to_owned()))
     }
 }
 

@@ -166,7 +166,8 @@ impl Store {
             .await
             .map_err(|e| Error::from_driver("renew a lease", e))?;
         let Some(lease) = lease else { return Ok(Renewed::Lost) };
-        let cancel = lease.get_array("cancel").map(|ids| ids.iter().filter_map(id).collect());
+        let cancel =
+            lease.get_array("cancel").map(|ids| ids.iter().filter_map(JobId::from_bson).collect());
         Ok(Renewed::Kept(cancel.unwrap_or_default()))
     }
 
@@ -270,12 +271,4 @@ pub(crate) fn steps(settlements: &[&Settlement], emptied: &[(Arc<str>, Token)]) 
     .filter(|(_, writes, _)| !writes.is_empty())
     .map(|(target, writes, expect)| Step { target, writes, expect, returning: false })
     .collect()
-}
-
-fn id(value: &Bson) -> Option<JobId> {
-    match value {
-        Bson::ObjectId(id) => Some(JobId::Minted(*id)),
-        Bson::String(id) => Some(JobId::Own(id.clone())),
-        _ => None,
-    }
 }

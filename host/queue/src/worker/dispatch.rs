@@ -38,14 +38,14 @@ pub(super) async fn run(shared: Arc<Shared>, feeds: TaskTracker, ends: mpsc::Sen
     running.wait().await;
 }
 
-/// Tells the feeds that wait for it: the job's own, which measures how fast its jobs are begun, and
-/// all of them where there was no slot left, as they share them.
+/// Tells the job's own feed, which measures how fast its jobs are begun, and those that wait for a
+/// slot, as all share them.
 fn give_back(shared: &Shared, index: usize, slot: OwnedSemaphorePermit) {
-    let was_last = shared.slots.available_permits() == 0;
     drop(slot);
-    match shared.served.get(index) {
-        Some(served) if !was_last => served.look.notify_one(),
-        _ => shared.served.iter().for_each(|served| served.look.notify_one()),
+    for (number, served) in shared.served.iter().enumerate() {
+        if number == index || served.waits.load(Ordering::Acquire) {
+            served.look.notify_one();
+        }
     }
 }
 

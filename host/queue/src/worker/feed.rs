@@ -60,6 +60,8 @@ struct Feed<'a> {
 
 impl Feed<'_> {
     async fn turn(&mut self) {
+        // Before the slots are counted, so that one that comes free in between is told of.
+        self.served.waits.store(true, Ordering::Release);
         let n = self.ahead.wanted(self.shared, self.served, self.marking);
         let one_at_a_time = self.claimer.may_meet_itself();
         let most = if one_at_a_time { 1 } else { MARKS };
@@ -67,6 +69,7 @@ impl Feed<'_> {
             // The timer is for a wake-up that was missed: it costs no command.
             return self.wait(self.shared.options.poll).await;
         }
+        self.served.waits.store(false, Ordering::Release);
         let quiet = self.shared.quiet().filter(|_| self.marks.is_empty());
         match self.claimer.find(n).await {
             Ok(due) => {

@@ -51,6 +51,8 @@ pub(super) struct Served {
     buffer: Mutex<Buffer>,
     /// Jobs that got a slot, ever.
     pub(super) begun: AtomicU64,
+    /// Its feed may be waiting for a slot.
+    pub(super) waits: AtomicBool,
     /// Told when the feed should look again.
     pub(super) look: Notify,
     /// Found empty, with nothing claimed anywhere in this worker.
@@ -101,6 +103,7 @@ impl Served {
             handler,
             buffer: Mutex::default(),
             begun: AtomicU64::new(0),
+            waits: AtomicBool::new(false),
             look: Notify::new(),
             drained: Mutex::default(),
             empty: AtomicBool::new(false),
