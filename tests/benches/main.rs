@@ -2,9 +2,8 @@
 //!
 //! `cargo bench -- --check` judges the ratios and ends with exit code 1 when one falls short;
 //! `--jobs N` changes the 20,000 jobs of a drain, `--processes N` the eight of the drain by several
-//! processes, `--only NAME,…` measures some [`PARTS`] alone.
-//! Everything runs against `MONGODB_URI`, or a
-//! private `mongod`, in databases of its own that are dropped at the end.
+//! processes, `--only NAME,…` measures some [`PARTS`] alone. Everything runs against `MONGODB_URI`,
+//! or a private `mongod`, in databases of its own that are dropped at the end.
 
 mod backlog;
 mod by_hand;

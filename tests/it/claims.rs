@@ -299,10 +299,7 @@ async fn what_was_claimed_and_came_back_while_it_was_being_claimed_is_read_again
     let queue = stage.queue()?;
     queue.put(doc! {}).id("one".parse()?).await?;
     // The claim's first write comes after it has found the job.
-    let late = doc! {
-        "failCommands": ["update"], "blockConnection": true, "blockTimeMS": 3_000,
-    };
-    let fail = FailPoint::on(&stage, late, Some(1)).await?;
+    let fail = FailPoint::late(&stage, "update").await?;
     let claiming = tokio::spawn({
         let queue = queue.clone();
         async move { queue.next(&NextOptions::default()).await }
@@ -341,10 +338,7 @@ async fn a_settlement_that_comes_while_its_lease_is_taken_back_makes_room_for_an
     };
     stage.leases().insert_one(lease).await?;
     // Whoever takes it back has looked at what is held, and has written nothing.
-    let late = doc! {
-        "failCommands": ["delete"], "blockConnection": true, "blockTimeMS": 3_000,
-    };
-    let fail = FailPoint::on(&stage, late, Some(1)).await?;
+    let fail = FailPoint::late(&stage, "delete").await?;
     let taking = tokio::spawn({
         let queue = queue.clone();
         async move { queue.next(&NextOptions::default()).await }

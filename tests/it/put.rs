@@ -317,8 +317,7 @@ async fn a_job_that_was_there_and_is_gone_may_have_been_put() -> Result<()> {
     let queue = stage.queue()?;
     queue.put(doc! {}).id("one".parse()?).await?;
     // It is looked at after the server said that the id is taken.
-    let late = doc! { "failCommands": ["find"], "blockConnection": true, "blockTimeMS": 3_000 };
-    let fail = FailPoint::on(&stage, late, Some(1)).await?;
+    let fail = FailPoint::late(&stage, "find").await?;
     let again = tokio::spawn({
         let queue = queue.clone();
         async move { queue.put(doc! {}).id("one".parse()?).await }

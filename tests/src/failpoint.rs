@@ -33,6 +33,17 @@ impl<'a> FailPoint<'a> {
         Ok(Self { stage, before, _one: one })
     }
 
+    /// The next such command is held back for three seconds, to do something before it: whoever does
+    /// waits until it is [met](Self::met).
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn late(stage: &'a Stage, command: &str) -> Result<Self> {
+        let late =
+            doc! { "failCommands": [command], "blockConnection": true, "blockTimeMS": 3_000 };
+        Self::on(stage, late, Some(1)).await
+    }
+
     /// Waits until so many commands have met it.
     ///
     /// # Errors

@@ -43,8 +43,8 @@ pub(crate) struct Setting {
     pub(crate) command: String,
 }
 
-/// How long it may go without a job being done when everything is healed: more than the minute after which a
-/// server ends a transaction whose client is gone, and some.
+/// How long it may go without a job being done when everything is healed: more than the minute
+/// after which a server ends a transaction whose client is gone, and some.
 const DRAIN: Duration = Duration::from_secs(120);
 /// How long a process may take to end when everything is well.
 const END: Duration = Duration::from_secs(40);
