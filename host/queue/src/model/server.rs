@@ -5,7 +5,6 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bson::{Bson, DateTime, Document, doc};
 use futures_util::TryStreamExt;
-use mongodb::options::UpdateModifications;
 use mongodb::{Client, Collection};
 use mongoqueue_mongod::{Data, Mongod, Options, Places, find};
 
@@ -14,8 +13,8 @@ use super::mongo;
 use crate::job::{JobId, Progress};
 use crate::outcome::Failure;
 use crate::payload::{IntoPayload, Payload};
-use crate::store::{due_filter, expired_filter, held_filter};
-use crate::transition::{self as t, AsFound, Change, Held, Reach, Transition};
+use crate::store::{Store, Target, due_filter, expired_filter, held_filter};
+use crate::transition::{self as t, AsFound, Held, Transition};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -124,27 +123,9 @@ fn writes_on_leases(number: u8) -> Vec<Transition> {
     ]
 }
 
-async fn run(all: &Collection<Document>, write: &Transition) -> Result<()> {
-    let filter = write.filter.clone();
-    let (update, upsert) = match write.change.clone() {
-        Change::Operators(update) => (UpdateModifications::Document(update), false),
-        Change::Update(update) => (UpdateModifications::Pipeline(update), false),
-        Change::Upsert(update) => (UpdateModifications::Pipeline(update), true),
-        Change::Delete => {
-            all.delete_many(filter).await?;
-            return Ok(());
-        }
-    };
-    match write.reach {
-        Reach::One => all.update_one(filter, update).upsert(upsert).await?,
-        Reach::Many => all.update_many(filter, update).await?,
-    };
-    Ok(())
-}
-
 /// Each of `documents` with an id of its own, and one write for each.
 async fn agree(
-    all: &Collection<Document>,
+    (store, all): (&Store, &Collection<Document>),
     documents: &[(Bson, Document)],
     write: impl Fn(usize) -> Transition,
 ) -> Result<()> {
@@ -157,7 +138,8 @@ async fn agree(
     all.insert_many(&before).await?;
     for (number, before) in before.iter().enumerate() {
         let write = write(number);
-        run(all, &write).await.with_context(|| format!("{write:?}"))?;
+        let wrote = store.write("compare", Target::Jobs, &write).await;
+        wrote.with_context(|| format!("{write:?}"))?;
         let ours = mongo::write(&write, before, DateTime::now());
         let ours = ours.unwrap_or_else(|| Some(before.clone()));
         let theirs = all.find_one(doc! { "_id": { "$eq": &before["_id"] } }).await?;
@@ -201,29 +183,31 @@ async fn the_interpreter_agrees_with_a_server() -> Result<()> {
     let program = find(&places, &mut |_| {}).await?;
     let mongod = Mongod::start(&program, Data::Temporary(places.temp), Options::default()).await?;
     let client = Client::with_uri_str(mongod.uri()).await?;
-    let all = client.database("model").collection::<Document>("documents");
+    let all = client.database("model").collection::<Document>("jobs");
+    let store = Store::new(client, "model", "jobs", 0);
     let id = |number: usize| JobId::Own(number.to_string());
     let jobs: Vec<_> =
         jobs().into_iter().enumerate().map(|(n, job)| (id(n).to_bson(), job)).collect();
     for which in 0..writes_on_jobs(&id(0)).len() {
-        agree(&all, &jobs, |n| writes_on_jobs(&id(n)).swap_remove(which)).await?;
+        agree((&store, &all), &jobs, |n| writes_on_jobs(&id(n)).swap_remove(which)).await?;
     }
     // Writes nothing, and leaves them there.
-    agree(&all, &jobs, |n| t::cancel_ready("other", &id(n))).await?;
+    agree((&store, &all), &jobs, |n| t::cancel_ready("other", &id(n))).await?;
     for filter in filters_of_jobs() {
         finds_the_same(&all, filter).await?;
     }
     let leases: Vec<_> =
         (1..).zip(leases()).map(|(n, lease)| (token(n).to_bson(), lease)).collect();
     for which in 0..writes_on_leases(0).len() {
-        agree(&all, &leases, |n| writes_on_leases(n as u8 + 1).swap_remove(which)).await?;
+        agree((&store, &all), &leases, |n| writes_on_leases(n as u8 + 1).swap_remove(which))
+            .await?;
     }
-    agree(&all, &leases, |_| t::close_lease("other", token(1))).await?;
+    agree((&store, &all), &leases, |_| t::close_lease("other", token(1))).await?;
     finds_the_same(&all, expired_filter(QUEUE)).await?;
     // Nothing there: only an upsert makes something.
     all.delete_many(doc! {}).await?;
     let open = writes_on_leases(1).swap_remove(0);
-    run(&all, &open).await?;
+    store.write("compare", Target::Jobs, &open).await?;
     let theirs = all.find_one(doc! {}).await?.context("a lease")?;
     let ours = mongo::insert(&open, DateTime::now()).context("a lease of ours")?;
     assert!(same(&ours.clone().into(), &theirs.clone().into()), "{ours}\n{theirs}");
