@@ -18,7 +18,7 @@ use crate::{Args, by_hand};
 pub(crate) const WORKER: &str = "worker-process";
 
 /// The middle one is quoted.
-const RUNS: usize = 3;
+const RUNS: usize = 5;
 
 /// Measures and reports; the ratios of what was measured.
 pub(crate) async fn measure(server: &Server, args: &Args, report: &mut Report) -> Result<()> {
@@ -31,32 +31,43 @@ pub(crate) async fn measure(server: &Server, args: &Args, report: &mut Report) -
         report.figure(&name, rate, "/s");
         by_hand = Some(rate);
     }
-    let mut native = None;
-    if args.wants("native") {
-        let drain = async || {
-            let queue = filled(server, "native", jobs).await?;
-            in_process(&queue, jobs, from_fn(no_op)).await
-        };
-        native = Some(runs(report, "one native worker", drain).await?);
-    }
+    let native = sandboxes(server, args, report).await?;
     if args.wants("processes") {
         processes(server, args, report).await?;
     }
-    let mut fresh = None;
-    if args.wants("sandbox") {
-        let handler = sandboxed()?;
-        let drain = async || {
-            let queue = filled(server, "sandbox", jobs).await?;
-            in_process(&queue, jobs, handler.clone()).await
-        };
-        fresh = Some(runs(report, "one worker, a fresh sandbox for each job", drain).await?);
-    }
     report.ratio_of("one native worker / by hand", (native, by_hand), 12.0);
-    report.ratio_of("fresh sandboxes / native", (fresh, native), 0.7);
     Ok(())
 }
 
-/// One process and several in turns, so that a machine that changes its pace does it to both.
+/// Native handlers and sandboxes in turns, so that a machine that changes its pace does it to both.
+/// Answers the native rate.
+async fn sandboxes(server: &Server, args: &Args, report: &mut Report) -> Result<Option<f64>> {
+    let (native, sandbox) = (args.wants("native"), args.wants("sandbox"));
+    let handler = if sandbox { Some(sandboxed()?) } else { None };
+    let (mut plain, mut fresh) = (Vec::new(), Vec::new());
+    for _ in 0..RUNS {
+        if native {
+            let queue = filled(server, "native", args.jobs).await?;
+            plain.push(in_process(&queue, args.jobs, from_fn(no_op)).await?);
+        }
+        if let Some(handler) = &handler {
+            let queue = filled(server, "sandbox", args.jobs).await?;
+            fresh.push(in_process(&queue, args.jobs, handler.clone()).await?);
+        }
+    }
+    let pairs: Vec<f64> = fresh.iter().zip(&plain).map(|(fresh, plain)| fresh / plain).collect();
+    let median = native.then(|| rate(report, "one native worker", plain));
+    if sandbox {
+        rate(report, "one worker, a fresh sandbox for each job", fresh);
+    }
+    if !pairs.is_empty() {
+        let (_, ratio, _) = spread(pairs);
+        report.ratio("fresh sandboxes / native, the median of the pairs", ratio, 0.7);
+    }
+    Ok(median)
+}
+
+/// One process and several, in turns too.
 async fn processes(server: &Server, args: &Args, report: &mut Report) -> Result<()> {
     let (n, jobs) = (args.processes, args.jobs * 8);
     let (mut alone, mut together) = (Vec::new(), Vec::new());
@@ -72,18 +83,6 @@ async fn processes(server: &Server, args: &Args, report: &mut Report) -> Result<
     let (_, ratio, _) = spread(pairs);
     report.ratio(&format!("{n} processes / one, the median of the pairs"), ratio, 1.0);
     Ok(())
-}
-
-async fn runs(
-    report: &mut Report,
-    name: &str,
-    mut run: impl AsyncFnMut() -> Result<f64>,
-) -> Result<f64> {
-    let mut rates = Vec::new();
-    for _ in 0..RUNS {
-        rates.push(run().await?);
-    }
-    Ok(rate(report, name, rates))
 }
 
 /// Reports rates, and answers their median.

@@ -74,6 +74,7 @@ impl Feed<'_> {
         match self.claimer.find(n).await {
             Ok(due) => {
                 self.answered();
+                self.ahead.got = if due.full { n } else { 0 };
                 if !due.jobs.is_empty() {
                     return self.mark(due);
                 }
@@ -194,6 +195,8 @@ struct Ahead {
     rate: f64,
     begun: u64,
     measured: Instant,
+    /// The size of the last claim, 0 when it found less than it asked for.
+    got: usize,
 }
 
 /// Covers the round trips of a claim, with room for slow ones; no job waits much longer than this
@@ -206,7 +209,8 @@ const SAMPLE: Duration = Duration::from_millis(5);
 
 impl Ahead {
     fn new(shared: &Shared) -> Self {
-        Self { most: shared.options.prefetch, rate: 0.0, begun: 0, measured: Instant::now() }
+        let most = shared.options.prefetch;
+        Self { most, rate: 0.0, begun: 0, measured: Instant::now(), got: 0 }
     }
 
     /// Free slots and what is claimed ahead, less what waits already. While some wait, a batch is
@@ -220,7 +224,12 @@ impl Ahead {
         if bytes > BUFFER_BYTES {
             return 0;
         }
-        let target = shared.slots.available_permits() + ahead;
+        let free = shared.slots.available_permits();
+        let mut target = free + ahead;
+        if waiting == 0 && free == shared.options.slots {
+            // All of the last claim is done already: the rate of short jobs is known too late.
+            target = target.max((self.got * 2).min(free + self.most));
+        }
         let wanted = target.saturating_sub(waiting).min(BATCH);
         if waiting > 0 && wanted * 2 < target.min(BATCH) { 0 } else { wanted }
     }
