@@ -9,6 +9,7 @@ mod inspect;
 pub(crate) mod look;
 mod mend;
 mod next;
+mod policy;
 mod put;
 mod run;
 mod server;
@@ -37,6 +38,7 @@ pub(crate) async fn run(cli: Cli, show: Show) -> Result<()> {
         Command::Cancel(args) => mend::cancel(global, show, args).await,
         Command::Clear(args) => mend::clear(global, show, args).await,
         Command::Inspect(args) => inspect::run(show, &args),
+        Command::Policy(command) => policy::run(show, &command),
         Command::Demo => crate::demo::run(global, show).await,
         Command::Server(command) => server::run(show, command).await,
         Command::Completions { shell } => shell::completions(show, shell),

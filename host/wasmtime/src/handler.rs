@@ -124,7 +124,11 @@ impl Inner {
         let job = jobs::job(attempt.job(), self.grants.name_of(&attempt.job().queue));
 
         let left = attempt.remaining();
-        let mut store = self.sandbox.store(jobs, left, &Input::default());
+        let store = self.sandbox.store(jobs, left, &Input::default());
+        let mut store = match store {
+            Ok(store) => store,
+            Err(error) => return self.bury(Death::Host(format!("{error:#}")), &log),
+        };
         let called = self.call(&mut store, &job);
         let ended = Sandbox::in_time(left, called).await;
         log.finish();

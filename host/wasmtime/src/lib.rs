@@ -31,6 +31,7 @@ mod death;
 mod handler;
 mod jobs;
 mod log;
+mod powers;
 mod sandbox;
 
 pub use command::Command;
@@ -41,4 +42,5 @@ pub use jobs::{
     JobsCtxView, JobsView, add_to_linker, add_to_linker_with,
 };
 pub use log::{Level, LogLine, LogSink, Source};
+pub use powers::{GrantError, HttpGrant};
 pub use sandbox::{Limits, Sandbox, SandboxError, SandboxOptions};

@@ -119,6 +119,11 @@ impl JobLog {
         self.state().emit(Level::Error, Source::Host, text);
     }
 
+    /// Something about what the guest does, which it could do often: counts as a line of its log.
+    pub(crate) fn about(&self, text: &str) {
+        self.state().line(Level::Warn, Source::Host, text);
+    }
+
     /// Bytes of stdout or stderr, cut anywhere.
     pub(crate) fn bytes(&self, source: Source, bytes: &[u8]) {
         let mut state = self.state();

@@ -140,10 +140,18 @@ impl Sandbox {
     }
 
     /// A store for one guest, cut off after `time` or when its attempt's lease is lost.
-    pub(crate) fn store(&self, jobs: JobsCtx, time: Duration, input: &Input) -> Store<Guest> {
+    ///
+    /// # Errors
+    /// Where something that the guest is granted isn't there.
+    pub(crate) fn store(
+        &self,
+        jobs: JobsCtx,
+        time: Duration,
+        input: &Input,
+    ) -> wasmtime::Result<Store<Guest>> {
         let limits = jobs.limits().clone();
         let deadline = Instant::now().checked_add(time);
-        let mut store = Store::new(self.engine(), Guest::new(jobs, deadline, input));
+        let mut store = Store::new(self.engine(), Guest::new(jobs, deadline, input)?);
         store.limiter(|guest| guest.meter());
         store.set_hostcall_fuel(limits.hostcall_bytes);
         store.set_max_component_handles(limits.handles);
@@ -153,7 +161,7 @@ impl Sandbox {
             // Others get their turn, and the timer that cuts off guests waiting in a host call.
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
         });
-        store
+        Ok(store)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::duration::parse;
 use super::values::{self, Serving};
@@ -73,10 +73,31 @@ pub(crate) struct RunArgs {
     pub(crate) timeout: Duration,
 }
 
+/// `mongoqueue policy …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Say what is wrong with a file for `work --config`, where, and what to do about it.
+    ///
+    /// Looks at the components, folders and secrets that it names, too. Asks no database.
+    Check {
+        /// The file.
+        #[arg(value_name = "FILE.toml")]
+        file: PathBuf,
+    },
+}
+
 /// Look into a component without running it.
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
     /// The component's file.
     #[arg(value_name = "COMPONENT.wasm")]
     pub(crate) component: PathBuf,
+
+    /// Say what a file for `work --config` would grant it, too.
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) policy: Option<PathBuf>,
+
+    /// As what queue's handler. Default: the only queue of the file that names this component.
+    #[arg(long, value_name = "QUEUE", requires = "policy")]
+    pub(crate) queue: Option<String>,
 }

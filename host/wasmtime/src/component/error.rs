@@ -132,6 +132,8 @@ fn list(name: &str, missing: &[Import]) -> String {
             Need::Consume => {
                 grant("consume = { work = \"emails\" }  # its name for a queue = that queue")
             }
+            Need::Http => grant("http = [{ host = \"api.example.com\" }]"),
+            Need::Config => grant("config = { region = \"eu\" }"),
             Need::Unavailable(why) => (*why).to_owned(),
         };
         let _ = write!(lines, "\n    {remedy}");
@@ -181,6 +183,8 @@ pub(super) fn check_imports(
         // A program that claims has to open its queue, too.
         Need::Queue => grants.may_put() || grants.may_consume(),
         Need::Consume => grants.may_consume(),
+        Need::Http => !grants.powers().http.is_empty(),
+        Need::Config => !grants.powers().config.is_empty(),
         Need::Unavailable(_) => false,
     };
     let missing: Vec<Import> =

@@ -94,7 +94,7 @@ impl JobsCtx {
         JobsCtxBuilder::default()
     }
 
-    pub(super) fn grants(&self) -> &Grants {
+    pub(crate) fn grants(&self) -> &Grants {
         &self.0.grants
     }
 

@@ -44,6 +44,14 @@ pub struct Limits {
     pub puts: u32,
     /// Bytes of all payloads that may be put, together. Default: 16 MiB.
     pub put_bytes: usize,
+    /// Requests over HTTP, those that are denied included. Default: 100.
+    pub http_requests: u32,
+    /// Requests whose responses aren't read to their ends. Default: 8.
+    pub http_open: usize,
+    /// Bytes of bodies that are sent and received, all together. Default: 16 MiB.
+    pub http_bytes: usize,
+    /// Bytes of the headers of one request, with what keeping them takes. Default: 32 KiB.
+    pub http_header_bytes: usize,
     /// Claimed jobs that a program holds at the same time. Default: 64.
     pub leases: usize,
     /// The longest that one call waits for a job to come; a longer wait is shortened.
@@ -70,6 +78,10 @@ impl Default for Limits {
             stderr_tail: 8 << 10,
             puts: 1_000,
             put_bytes: 16 << 20,
+            http_requests: 100,
+            http_open: 8,
+            http_bytes: 16 << 20,
+            http_header_bytes: 32 << 10,
             leases: 64,
             wait: Duration::from_secs(60),
             component_bytes: 64 << 20,
