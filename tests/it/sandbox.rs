@@ -39,6 +39,8 @@ mod payloads;
 
 mod worlds;
 
+mod powers;
+
 /// How long jobs are kept whose end is looked at.
 const HOUR: Duration = Duration::from_secs(3_600);
 
