@@ -14,6 +14,7 @@ mod run;
 mod server;
 mod settle;
 mod shell;
+mod sign;
 mod work;
 
 /// Does what the command line says.
@@ -37,6 +38,8 @@ pub(crate) async fn run(cli: Cli, show: Show) -> Result<()> {
         Command::Cancel(args) => mend::cancel(global, show, args).await,
         Command::Clear(args) => mend::clear(global, show, args).await,
         Command::Inspect(args) => inspect::run(show, &args),
+        Command::Sign(args) => sign::sign(show, &args),
+        Command::Verify(args) => sign::verify(show, &args),
         Command::Demo => crate::demo::run(global, show).await,
         Command::Server(command) => server::run(show, command).await,
         Command::Completions { shell } => shell::completions(show, shell),

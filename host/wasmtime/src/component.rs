@@ -53,6 +53,11 @@ impl ComponentSource {
         Self { name: name.into(), bytes, trust: Trust::default() }
     }
 
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The same, called by another name: the one that the operator's file has it under.
     pub fn named(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();

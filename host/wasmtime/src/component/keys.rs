@@ -47,7 +47,7 @@ pub enum KeyError {
     },
 }
 
-/// The key that signs. It is never shown; what it is made of is cleared when it is dropped.
+/// The key that signs. Nothing shows it.
 pub struct PrivateKey(SigningKey);
 
 /// The key that a signature is verified with.

@@ -8,6 +8,8 @@
 //!
 //! [queue.emails]
 //! component = "emails.wasm"          # relative to this file
+//! digest = "sha256:…"                # no other component than this
+//! signed_by = "team.pub.pem"         # relative to this file; or a list: any of them
 //! queues = { next = "reports" }      # its own name = the queue it may put on
 //! consume = { work = "letters" }     # its own name = the queue it may claim from
 //! memory = "128MiB"
@@ -18,9 +20,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mongoqueue::WorkerOptions;
-use mongoqueue_wasmtime::Limits;
+use mongoqueue_wasmtime::{ComponentSource, Digest, Limits};
 use serde::{Deserialize, Deserializer};
 
+use super::trust::{self, SignedBy};
 use crate::args::{WorkArgs, parse_duration, parse_size};
 use crate::trouble::{Exit, Result, Trouble};
 
@@ -44,6 +47,9 @@ pub(super) struct Config {
 #[serde(deny_unknown_fields)]
 pub(super) struct Served {
     pub(super) component: PathBuf,
+    #[serde(default, deserialize_with = "trust::digest")]
+    digest: Option<Digest>,
+    signed_by: Option<SignedBy>,
     /// The names by which it knows the queues that it may put on.
     #[serde(default)]
     pub(super) queues: BTreeMap<String, String>,
@@ -106,6 +112,9 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         for served in config.queues.values_mut() {
             served.component = folder.join(&served.component);
+            if let Some(keys) = &mut served.signed_by {
+                keys.relative_to(folder);
+            }
         }
         Ok(config)
     }
@@ -130,6 +139,11 @@ impl Config {
 }
 
 impl Served {
+    /// The component, with what the file asks of it before it may do the jobs of `queue`.
+    pub(super) fn source(&self, queue: &str) -> Result<ComponentSource> {
+        trust::source(queue, &self.component, self.digest, self.signed_by.as_ref())
+    }
+
     /// What this component may use. `payload_limit`: the most that the connection lets through.
     pub(super) fn limits(&self, payload_limit: usize) -> Result<Limits> {
         let default = Limits::default();
@@ -201,6 +215,11 @@ mod tests {
             ("lease = 30", "line 1", "string"),
             ("lease = \"30\"", "line 1", "a number needs its unit"),
             ("[queue.a]\nqueues = {}", "line 1", "component"),
+            ("[queue.a]\ncomponent = \"a\"\ndigest = \"md5:1\"", "line 3", "64 hexadecimal digits"),
+            ("[queue.a]\ncomponent = \"a\"\ndigest = 1", "line 3", "string"),
+            ("[queue.a]\ncomponent = \"a\"\nsigned_by = []", "line 3", "trusts nobody"),
+            ("[queue.a]\ncomponent = \"a\"\nsigned_by = [\"\"]", "line 3", "no file"),
+            ("[queue.a]\ncomponent = \"a\"\nsigned_by = 1", "line 3", "or a list"),
             ("x", "line 1", ""),
         ] {
             let message = read(text).map_or_else(|e| e.message, |c| panic!("accepted: {c:?}"));
