@@ -24,6 +24,7 @@ mod people;
 mod pull;
 mod relatives;
 mod seed;
+mod trust;
 mod uris;
 mod work;
 

@@ -19,7 +19,7 @@ pub(crate) use pull::{
 pub(crate) use put::PutArgs;
 pub(crate) use queues::{ClearArgs, IdsArgs, JobArgs, ListArgs, RetryArgs, StatsArgs};
 pub(crate) use values::size as parse_size;
-pub(crate) use work::{InspectArgs, PolicyCommand, RunArgs, WorkArgs};
+pub(crate) use work::{InspectArgs, PolicyCommand, RunArgs, SignArgs, VerifyArgs, WorkArgs};
 
 /// A durable job queue in MongoDB, whose handlers are sandboxed WebAssembly components.
 ///
@@ -137,6 +137,10 @@ pub(crate) enum Command {
     /// Look after the file that says which component serves which queue, and what it is granted.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Sign a component with a private key.
+    Sign(SignArgs),
+    /// Say whether a component is signed by the owner of a public key.
+    Verify(VerifyArgs),
     /// Show it all: real jobs and misbehaving ones, on a MongoDB of its own.
     Demo,
     /// Look after the private MongoDB that runs when no URI is given.

@@ -15,6 +15,7 @@ mod run;
 mod server;
 mod settle;
 mod shell;
+mod sign;
 mod work;
 
 /// Does what the command line says.
@@ -39,6 +40,8 @@ pub(crate) async fn run(cli: Cli, show: Show) -> Result<()> {
         Command::Clear(args) => mend::clear(global, show, args).await,
         Command::Inspect(args) => inspect::run(show, &args),
         Command::Policy(command) => policy::run(show, &command),
+        Command::Sign(args) => sign::sign(show, &args),
+        Command::Verify(args) => sign::verify(show, &args),
         Command::Demo => crate::demo::run(global, show).await,
         Command::Server(command) => server::run(show, command).await,
         Command::Completions { shell } => shell::completions(show, shell),

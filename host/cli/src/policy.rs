@@ -8,6 +8,8 @@
 //!
 //! [queue.emails]
 //! component = "emails.wasm"          # relative to this file
+//! digest = "sha256:…"                # no other component than this
+//! signed_by = "team.pub.pem"         # relative to this file; or a list: any of them
 //! queues = { next = "reports" }      # its own name = the queue it may put on
 //! consume = { work = "letters" }     # its own name = the queue it may claim from
 //! http = [{ host = "api.mail.example", methods = ["POST"], secrets = ["token"] }]
@@ -30,9 +32,11 @@ pub(crate) mod check;
 mod finding;
 mod powers;
 mod table;
+mod trust;
 
 pub(crate) use finding::{Finding, Findings, Place};
 use table::{Source, Table};
+use trust::Trust;
 
 /// A file of more than this is a mistake.
 const MOST_BYTES: u64 = 1 << 20;
@@ -54,6 +58,7 @@ pub(crate) struct Served {
     pub(crate) place: Place,
     pub(crate) component: PathBuf,
     pub(crate) component_place: Place,
+    pub(crate) trust: Trust,
     /// The names by which it knows the queues that it may put on.
     pub(crate) queues: BTreeMap<String, String>,
     /// The names by which it knows the queues that it may claim from.
@@ -144,6 +149,7 @@ impl Served {
             place: table.place(),
             component_place: component.as_ref().map_or(table.place(), |(_, place)| *place),
             component: folder.join(component.map(|(path, _)| path).unwrap_or_default()),
+            trust: Trust::of(&mut table, folder),
             queues: table.texts("queues", "{ next = \"reports\" }"),
             consume: table.texts("consume", "{ work = \"letters\" }"),
             powers: Powers::of(&mut table, folder),

@@ -53,7 +53,7 @@ pub use handler::{Handler, HandlerFuture, from_fn};
 pub use job::{Claim, ErrorRecord, Event, Job, JobId, Progress, State, Token};
 pub use lease::{Attempt, Lease, RunError};
 pub use lock::{Lock, LockGuard};
-pub use outcome::{BoxError, Disposition, Failure, Outcome};
+pub use outcome::{BoxError, Disposition, Evidence, Failure, Outcome};
 pub use payload::{IntoPayload, JSON, Payload};
 pub use queue::{
     ConnectOptions, ListOptions, MongoQueue, NewJob, NextOptions, Put, PutOptions, Queue,

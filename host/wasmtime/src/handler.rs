@@ -10,6 +10,7 @@ use crate::bindings::exports::PureHandlerPre;
 use crate::bindings::types;
 use crate::component::{self, ComponentSource, Kind, LoadError};
 use crate::death::{Death, Scene};
+use crate::evidence::Identity;
 use crate::jobs::{self, Grants, JobsCtx, failure_from_guest};
 use crate::log::{JobLog, LogSink};
 use crate::sandbox::{Guest, Input, Limits, Sandbox};
@@ -40,7 +41,7 @@ struct Inner {
     sandbox: Sandbox,
     pre: PureHandlerPre<Guest>,
     name: Arc<str>,
-    digest: String,
+    identity: Identity,
     cached: bool,
     weight: u32,
     grants: Grants,
@@ -60,7 +61,7 @@ impl ComponentHandler {
         grants: Grants,
     ) -> Result<Self, LoadError> {
         let loaded = component::load(sandbox, source.into(), &grants, Kind::Handler)?;
-        let component::Loaded { name, digest, cached, weight, pre } = loaded;
+        let component::Loaded { name, digest, version, cached, weight, pre } = loaded;
         let pre = PureHandlerPre::new(pre).map_err(|error| LoadError::Mismatch {
             name: name.clone(),
             why: format!("{error:#}"),
@@ -69,7 +70,7 @@ impl ComponentHandler {
             sandbox: sandbox.clone(),
             pre,
             name: name.into(),
-            digest,
+            identity: Identity { digest, version },
             cached,
             weight,
             grants,
@@ -98,7 +99,12 @@ impl ComponentHandler {
 
     /// SHA-256 of the component, in hexadecimal.
     pub fn digest(&self) -> &str {
-        &self.0.digest
+        &self.0.identity.digest
+    }
+
+    /// The version that the component carries, in its author's words, if it does.
+    pub fn version(&self) -> Option<&str> {
+        self.0.identity.version.as_deref()
     }
 
     /// True when it was found compiled in the sandbox's cache.
@@ -132,7 +138,7 @@ impl Inner {
         let called = self.call(&mut store, &job);
         let ended = Sandbox::in_time(left, called).await;
         log.finish();
-        match ended {
+        let outcome = match ended {
             Some(Ok(answer)) => self.judge(answer, &log),
             Some(Err(Ended { error, unborn })) => {
                 let scene = self.scene(&attempt, &log);
@@ -140,7 +146,8 @@ impl Inner {
                 self.bury(Death::of(&error, scene), &log)
             }
             None => self.bury(Death::timed_out(self.scene(&attempt, &log)), &log),
-        }
+        };
+        self.identity.testify(outcome, store.data(), &log)
     }
 
     fn context(&self, attempt: &Attempt) -> JobsCtx {

@@ -1,4 +1,4 @@
-//! Components: `mongoqueue work` and `mongoqueue inspect`.
+//! Components: `mongoqueue work`, `run`, `inspect`, `sign` and `verify`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -84,6 +84,33 @@ pub(crate) enum PolicyCommand {
         #[arg(value_name = "FILE.toml")]
         file: PathBuf,
     },
+}
+
+/// Sign a component: writes COMPONENT.wasm.sig beside it, 64 bytes of ed25519.
+///
+/// The key is made by `openssl genpkey -algorithm ed25519 -out KEY.pem`; others must not be able to
+/// read it. OpenSSL verifies the signature, too: `openssl pkeyutl -verify -rawin`.
+#[derive(Debug, Args)]
+pub(crate) struct SignArgs {
+    /// The component's file.
+    #[arg(value_name = "COMPONENT.wasm")]
+    pub(crate) component: PathBuf,
+
+    /// The private key: PKCS#8 in PEM.
+    #[arg(long, value_name = "KEY.pem")]
+    pub(crate) key: PathBuf,
+}
+
+/// Say whether COMPONENT.wasm.sig is a signature over the component by the owner of a key.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The component's file.
+    #[arg(value_name = "COMPONENT.wasm")]
+    pub(crate) component: PathBuf,
+
+    /// The public key, made by `openssl pkey -in KEY.pem -pubout -out PUB.pem`.
+    #[arg(long, value_name = "PUB.pem")]
+    pub(crate) key: PathBuf,
 }
 
 /// Look into a component without running it.

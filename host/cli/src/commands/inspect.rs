@@ -96,6 +96,7 @@ fn json(inspection: &Inspection, served: Option<&(String, Served)>) -> Value {
     let mut answer = json!({
         "kind": kind_name(&inspection.kind),
         "digest": inspection.digest,
+        "version": inspection.version,
         "size": inspection.size,
         "exports": inspection.exports,
         "imports": imports,
@@ -129,6 +130,9 @@ fn people(show: Show, inspection: &Inspection, served: Option<&(String, Served)>
         format!("{}, {} bytes", show.bold(&kind), inspection.size),
         format!("sha256 {}", inspection.digest),
     ];
+    if let Some(version) = &inspection.version {
+        lines.push(format!("version {}", escape::line(version)));
+    }
     if !inspection.exports.is_empty() {
         lines.push("exports".to_owned());
         lines.extend(inspection.exports.iter().map(|name| format!("  {}", escape::line(name))));

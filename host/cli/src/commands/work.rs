@@ -32,8 +32,9 @@ pub(super) async fn run(global: &Global, show: Show, args: WorkArgs) -> Result<(
             true => Granting::Options { queue: Some(name) },
             false => Granting::File { queue: name },
         };
+        let source = served.source().map_err(|e| config::wrong_there(&args, e))?;
         let waiting = component::compiling(show, &served.component);
-        let handler = component::handler(&sandbox, &served.component, grants).await;
+        let handler = component::handler(&sandbox, source, grants).await;
         waiting.finish_and_clear();
         let handler = handler.map_err(|error| refused(&error, granting))?;
         let handler = handler.with_limits(limits).with_log(log::sink(sink.clone(), name));

@@ -38,6 +38,7 @@ impl Served {
                 Err(error) => findings.push(Finding::error(place, format!("{path}: {error}"), "")),
             }
         }
+        findings.extend(self.source().err());
         match read_component(&self.component) {
             Ok(bytes) => self.compare(name, &inspect(&bytes), findings),
             Err(why) => findings.push(Finding::error(self.component_place, why, "")),

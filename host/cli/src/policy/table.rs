@@ -150,7 +150,8 @@ impl<'a> Table<'a> {
         self.parsed(key, "a size", "\"64MiB\"", parse_size)
     }
 
-    fn parsed<T>(
+    /// What a text says in a form of its own.
+    pub(super) fn parsed<T>(
         &mut self,
         key: &'static str,
         sort: &str,
@@ -203,6 +204,18 @@ impl<'a> Table<'a> {
             }
         }
         texts
+    }
+
+    /// A list of texts, or one alone; `None` where there is nothing.
+    pub(super) fn text_or_list(
+        &mut self,
+        key: &'static str,
+        example: &str,
+    ) -> Option<Vec<(String, Place)>> {
+        match self.get(key)?.get_ref() {
+            DeValue::Array(_) => Some(self.list(key, &format!("[{example}]"))),
+            _ => Some(vec![self.text(key, example)?]),
+        }
     }
 
     /// Tables by names of the operator's.

@@ -24,11 +24,17 @@ pub(crate) fn refused(error: &LoadError, granting: Granting<'_>) -> Trouble {
         Granting::Options { queue: None } => String::new(),
     };
     let LoadError::MissingGrants { name, missing } = error else {
-        let exit = match error {
-            LoadError::Unreadable { .. } => Exit::Misuse,
-            _ => Exit::Refused,
+        let message = format!("{served}{error}");
+        return match error {
+            LoadError::Unreadable { .. } => Trouble::new(Exit::Misuse, "refused", message),
+            LoadError::WrongDigest { pinned, found, .. } => {
+                Trouble::new(Exit::Refused, "wrong-digest", message)
+                    .with("pinned", pinned.to_string())
+                    .with("found", found.to_string())
+            }
+            LoadError::NotSigned { .. } => Trouble::new(Exit::Refused, "not-signed", message),
+            _ => Trouble::new(Exit::Refused, "refused", message),
         };
-        return Trouble::new(exit, "refused", format!("{served}{error}"));
     };
     let mut message = format!("{served}{name} imports more than it is granted:");
     for import in missing {

@@ -50,6 +50,8 @@ pub(crate) struct Guest {
     deadline: Option<Instant>,
     /// How long it may still compute.
     cpu: Duration,
+    /// Ticks of the engine's clock that found it computing.
+    ticks: u32,
 }
 
 impl Guest {
@@ -75,7 +77,7 @@ impl Guest {
         let (wasi, meter, cpu) = (wasi.build(), Meter::new(limits), limits.cpu);
         let http = Http::new(powers.clone(), jobs.log().clone(), limits);
         let config = powers.variables();
-        Ok(Self { table, wasi, jobs, config, http, meter, deadline, cpu })
+        Ok(Self { table, wasi, jobs, config, http, meter, deadline, cpu, ticks: 0 })
     }
 
     pub(super) fn meter(&mut self) -> &mut dyn ResourceLimiter {
@@ -86,8 +88,19 @@ impl Guest {
         self.meter.refusal()
     }
 
+    /// How long it has computed, to the precision of the clock.
+    pub(crate) fn computed(&self) -> Duration {
+        TICK.saturating_mul(self.ticks)
+    }
+
+    /// Bytes of all its memories together, when they were largest.
+    pub(crate) fn memory(&self) -> usize {
+        self.meter.memory()
+    }
+
     /// Asked at each tick of the engine's clock while the guest computes.
     pub(super) fn tick(&mut self) -> Result<(), Cut> {
+        self.ticks = self.ticks.saturating_add(1);
         if self.jobs.current_attempt().is_some_and(|attempt| attempt.is_lost()) {
             return Err(Cut::LeaseLost);
         }

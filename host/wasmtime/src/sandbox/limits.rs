@@ -40,6 +40,8 @@ pub struct Limits {
     pub log_bytes: usize,
     /// Bytes from the end of stderr that go into the record of a failed attempt. Default: 8 KiB.
     pub stderr_tail: usize,
+    /// Bytes from the end of the log that go into the record of a failed attempt. Default: 4 KiB.
+    pub log_tail: usize,
     /// Jobs that may be put. Default: 1,000.
     pub puts: u32,
     /// Bytes of all payloads that may be put, together. Default: 16 MiB.
@@ -76,6 +78,7 @@ impl Default for Limits {
             log_lines: 1_000,
             log_bytes: 64 << 10,
             stderr_tail: 8 << 10,
+            log_tail: 4 << 10,
             puts: 1_000,
             put_bytes: 16 << 20,
             http_requests: 100,
