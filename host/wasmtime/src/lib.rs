@@ -19,7 +19,7 @@
 //! In reading order: [`Sandbox`] and its [`Limits`], which every guest shares; [`Grants`], the
 //! queues that a guest may use; [`ComponentHandler`], which serves a queue, and [`Command`], a
 //! program with a loop of its own; [`inspect`] and [`LoadError`], what a component is and why it
-//! is refused; [`LogLine`], what guests say.
+//! is refused; [`LogLine`], what guests say; [`Replayed`], an attempt made again without a queue.
 //!
 //! For a host of your own: [`add_to_linker`] with [`JobsCtx`] and [`JobsView`], over [`bindings`].
 //! This version is for wasmtime 48.
@@ -31,6 +31,7 @@ mod death;
 mod handler;
 mod jobs;
 mod log;
+mod replay;
 mod sandbox;
 
 pub use command::Command;
@@ -41,4 +42,5 @@ pub use jobs::{
     JobsCtxView, JobsView, add_to_linker, add_to_linker_with,
 };
 pub use log::{Level, LogLine, LogSink, Source};
+pub use replay::{HostCall, Profile, ReplayOptions, Replayed, WouldPut};
 pub use sandbox::{Limits, Sandbox, SandboxError, SandboxOptions};

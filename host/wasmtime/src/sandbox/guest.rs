@@ -17,6 +17,7 @@ use super::meter::{Meter, Refusal};
 use super::output::Output;
 use crate::jobs::{self, JobsCtx, JobsCtxView, JobsView};
 use crate::log::Source;
+use crate::replay;
 
 /// The host's reason to stop a guest that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -72,6 +73,16 @@ impl Guest {
         self.meter.refusal()
     }
 
+    /// How long it has computed, counted in ticks.
+    pub(crate) fn cpu_used(&self) -> Duration {
+        self.jobs.limits().cpu.saturating_sub(self.cpu)
+    }
+
+    /// Bytes of all its memories, which only grow.
+    pub(crate) fn memory_used(&self) -> usize {
+        self.meter.memory_used()
+    }
+
     /// Asked at each tick of the engine's clock while the guest computes.
     pub(super) fn tick(&mut self) -> Result<(), Cut> {
         if self.jobs.current_attempt().is_some_and(|attempt| attempt.is_lost()) {
@@ -99,10 +110,13 @@ impl WasiView for Guest {
 
 /// All that a component can import. Of WASI: a clock, chance, stdio into the job's log, and what
 /// every language's library asks for and finds empty: arguments, environment, files.
-pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
+pub(super) fn linker(engine: &Engine, for_replay: bool) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     let l = &mut linker;
-    jobs::add_to_linker(l)?;
+    match for_replay {
+        true => replay::add_to_linker(l)?,
+        false => jobs::add_to_linker(l)?,
+    }
     // Streams, polls, clocks, randomness, stdio.
     p2::add_to_linker_proxy_interfaces_async(l)?;
     wasi::random::insecure::add_to_linker::<Guest, WasiRandom>(l, Guest::random)?;

@@ -33,6 +33,11 @@ impl Meter {
         }
     }
 
+    /// Bytes of all memories, those included that were granted and could not be had.
+    pub(crate) fn memory_used(&self) -> usize {
+        self.memory.used
+    }
+
     /// What was refused, if the guest has not been granted anything since: one that went on with
     /// less did not die of it.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
