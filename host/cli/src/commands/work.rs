@@ -14,6 +14,9 @@ use crate::{connect, signals};
 
 mod config;
 mod events;
+mod setting;
+
+pub(super) use setting::Setting;
 
 pub(super) async fn run(global: &Global, show: Show, args: WorkArgs) -> Result<()> {
     let config = Config::of(&args)?;

@@ -96,7 +96,7 @@ impl Config {
         Ok(config)
     }
 
-    fn read(path: &Path) -> Result<Self> {
+    pub(super) fn read(path: &Path) -> Result<Self> {
         let shown = path.display();
         let text = std::fs::read_to_string(path)
             .map_err(|error| Trouble::misuse(format!("can't read {shown}: {error}")))?;
