@@ -23,6 +23,7 @@ mod options;
 mod people;
 mod pull;
 mod relatives;
+mod replay;
 mod seed;
 mod trust;
 mod uris;

@@ -9,6 +9,7 @@ mod duration;
 mod pull;
 mod put;
 mod queues;
+mod replay;
 mod values;
 mod work;
 
@@ -18,6 +19,7 @@ pub(crate) use pull::{
 };
 pub(crate) use put::PutArgs;
 pub(crate) use queues::{ClearArgs, IdsArgs, JobArgs, ListArgs, RetryArgs, StatsArgs};
+pub(crate) use replay::ReplayArgs;
 pub(crate) use values::size as parse_size;
 pub(crate) use work::{InspectArgs, PolicyCommand, RunArgs, SignArgs, VerifyArgs, WorkArgs};
 
@@ -126,6 +128,8 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Count the jobs of a queue, or of every queue.
     Stats(StatsArgs),
+    /// Make an attempt of a job again, here and now, without touching the queue.
+    Replay(ReplayArgs),
     /// Make dead or cancelled jobs ready again, with all their attempts.
     Retry(RetryArgs),
     /// Cancel jobs that wait, or ask those that run to stop.

@@ -11,6 +11,7 @@ mod mend;
 mod next;
 mod policy;
 mod put;
+mod replay;
 mod run;
 mod server;
 mod settle;
@@ -35,6 +36,7 @@ pub(crate) async fn run(cli: Cli, show: Show) -> Result<()> {
         Command::Get(args) => look::get(global, show, args).await,
         Command::List(args) => look::list(global, show, args).await,
         Command::Stats(args) => look::stats(global, show, args).await,
+        Command::Replay(args) => replay::run(global, show, args).await,
         Command::Retry(args) => mend::retry(global, show, args).await,
         Command::Cancel(args) => mend::cancel(global, show, args).await,
         Command::Clear(args) => mend::clear(global, show, args).await,

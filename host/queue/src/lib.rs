@@ -36,6 +36,7 @@ mod check;
 mod payload;
 mod outcome;
 mod job;
+mod fingerprint;
 mod transition;
 mod store;
 mod claim;
@@ -44,11 +45,13 @@ mod lock;
 mod queue;
 mod handler;
 mod worker;
+mod replay;
 #[cfg(test)]
 mod model;
 
 pub use defaults::{Defaults, LONGEST};
 pub use error::{Error, Result};
+pub use fingerprint::Fingerprint;
 pub use handler::{Handler, HandlerFuture, from_fn};
 pub use job::{Claim, ErrorRecord, Event, Job, JobId, Progress, State, Token};
 pub use lease::{Attempt, Lease, RunError};

@@ -13,7 +13,10 @@ use crate::death::{Death, Scene};
 use crate::evidence::Identity;
 use crate::jobs::{self, Grants, JobsCtx, failure_from_guest};
 use crate::log::{JobLog, LogSink};
+use crate::replay::Rehearsal;
 use crate::sandbox::{Guest, Input, Limits, Sandbox};
+
+mod replay;
 
 /// How long a job rests when this host could not run it.
 const HOST_FAULT_PAUSE: Duration = Duration::from_secs(5);
@@ -125,36 +128,43 @@ impl Inner {
         let wait = attempt.remaining() / 2;
         let slot = self.sandbox.slot(self.weight, wait).await;
         let Some(_slot) = slot else { return Outcome::HandedBack };
-        let jobs = self.context(&attempt);
+        let jobs = self.context(&attempt, None);
         let log = jobs.log().clone();
-        let job = jobs::job(attempt.job(), self.grants.name_of(&attempt.job().queue));
-
-        let left = attempt.remaining();
-        let store = self.sandbox.store(jobs, left, &Input::default());
-        let mut store = match store {
-            Ok(store) => store,
-            Err(error) => return self.bury(Death::Host(format!("{error:#}")), &log),
-        };
-        let called = self.call(&mut store, &job);
-        let ended = Sandbox::in_time(left, called).await;
-        log.finish();
-        let outcome = match ended {
-            Some(Ok(answer)) => self.judge(answer, &log),
-            Some(Err(Ended { error, unborn })) => {
-                let scene = self.scene(&attempt, &log);
-                let scene = Scene { unborn, refusal: store.data().refusal(), ..scene };
-                self.bury(Death::of(&error, scene), &log)
-            }
-            None => self.bury(Death::timed_out(self.scene(&attempt, &log)), &log),
-        };
-        self.identity.testify(outcome, store.data(), &log)
+        match self.sandbox.store(jobs, attempt.remaining(), &Input::default()) {
+            Ok(mut store) => self.run(&mut store, &attempt, &log).await.0,
+            Err(error) => self.bury(Death::Host(format!("{error:#}")), &log),
+        }
     }
 
-    fn context(&self, attempt: &Attempt) -> JobsCtx {
+    /// Calls the guest and judges what it answers; with the error, where it did not answer.
+    async fn run(
+        &self,
+        store: &mut Store<Guest>,
+        attempt: &Attempt,
+        log: &JobLog,
+    ) -> (Outcome, Option<wasmtime::Error>) {
+        let job = jobs::job(attempt.job(), self.grants.name_of(&attempt.job().queue));
+        let called = self.call(store, &job);
+        let ended = Sandbox::in_time(attempt.remaining(), called).await;
+        log.finish();
+        let (outcome, error) = match ended {
+            Some(Ok(answer)) => (self.judge(answer, log), None),
+            Some(Err(Ended { error, unborn })) => {
+                let scene = self.scene(attempt, log);
+                let scene = Scene { unborn, refusal: store.data().refusal(), ..scene };
+                (self.bury(Death::of(&error, scene), log), Some(error))
+            }
+            None => (self.bury(Death::timed_out(self.scene(attempt, log)), log), None),
+        };
+        (self.identity.testify(outcome, store.data(), log), error)
+    }
+
+    fn context(&self, attempt: &Attempt, rehearsal: Option<Rehearsal>) -> JobsCtx {
         let builder = JobsCtx::builder()
             .guest(self.name.clone())
             .grants(self.grants.clone())
             .attempt(attempt.clone())
+            .rehearsal(rehearsal)
             .limits(self.limits.clone());
         match &self.sink {
             Some(sink) => builder.log(sink.clone()).build(),

@@ -20,7 +20,7 @@
 //! queues that a guest may use; [`ComponentHandler`], which serves a queue, and [`Command`], a
 //! program with a loop of its own; [`inspect`] and [`LoadError`], what a component is and why it
 //! is refused; [`Digest`], [`PrivateKey`] and [`PublicKey`], by which it is known; [`LogLine`], what
-//! guests say.
+//! guests say; [`Replayed`], an attempt made again without a queue.
 //!
 //! For a host of your own: [`add_to_linker`] with [`JobsCtx`] and [`JobsView`], over [`bindings`].
 //! This version is for wasmtime 48.
@@ -34,6 +34,7 @@ mod handler;
 mod jobs;
 mod log;
 mod powers;
+mod replay;
 mod sandbox;
 
 pub use command::Command;
@@ -48,4 +49,5 @@ pub use jobs::{
 };
 pub use log::{Level, LogLine, LogSink, Source};
 pub use powers::{GrantError, HttpGrant};
+pub use replay::{HostCall, Profile, ReplayOptions, Replayed, WouldPut};
 pub use sandbox::{Limits, Sandbox, SandboxError, SandboxOptions};

@@ -58,6 +58,19 @@ pub(super) fn record(consumer: &str, failure: &Failure) -> Document {
     record
 }
 
+/// The failure with its texts as its record has them.
+pub(crate) fn as_recorded(failure: Failure) -> Failure {
+    let short = |text: Option<String>, limit| text.map(|text| cut(&text, limit));
+    Failure {
+        kind: cut(&failure.kind, CODE_LIMIT).into(),
+        message: cut(&failure.message, MESSAGE_LIMIT),
+        code: short(failure.code, CODE_LIMIT),
+        stderr: short(failure.stderr, TEXT_LIMIT),
+        backtrace: short(failure.backtrace, TEXT_LIMIT),
+        ..failure
+    }
+}
+
 /// The records so far and this one, the oldest beyond the bound dropped.
 pub(super) fn append(record: Document) -> Bson {
     let so_far = doc! { "$ifNull": ["$errors", []] };

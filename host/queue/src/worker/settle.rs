@@ -86,7 +86,7 @@ impl End {
 }
 
 /// An output that the database would refuse is the handler's failure, not the host's.
-fn within_limit(outcome: Outcome, limit: usize) -> Outcome {
+pub(crate) fn within_limit(outcome: Outcome, limit: usize) -> Outcome {
     let Outcome::Completed(Some(output)) = &outcome else { return outcome };
     let failure = match output.check("output", limit) {
         Ok(()) => return outcome,

@@ -20,6 +20,7 @@ use super::output::Output;
 use crate::jobs::{self, JobsCtx, JobsCtxView, JobsView};
 use crate::log::Source;
 use crate::powers::Http;
+use crate::replay;
 
 /// The host's reason to stop a guest that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -132,10 +133,13 @@ impl WasiHttpView for Guest {
 
 /// All that a component can import. Of WASI: a clock, chance, stdio into the job's log, and what
 /// every language's library asks for and finds empty: arguments, environment, files.
-pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
+pub(super) fn linker(engine: &Engine, for_replay: bool) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     let l = &mut linker;
-    jobs::add_to_linker(l)?;
+    match for_replay {
+        true => replay::add_to_linker(l)?,
+        false => jobs::add_to_linker(l)?,
+    }
     // Streams, polls, clocks, randomness, stdio.
     p2::add_to_linker_proxy_interfaces_async(l)?;
     wasi::random::insecure::add_to_linker::<Guest, WasiRandom>(l, Guest::random)?;

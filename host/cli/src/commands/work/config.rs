@@ -59,14 +59,14 @@ pub(super) fn worker_options(policy: &Policy) -> WorkerOptions {
 }
 
 /// What any of the components may use: the sandbox is made for that.
-pub(super) fn most(policy: &Policy) -> Limits {
+pub(crate) fn most(policy: &Policy) -> Limits {
     let default = Limits::default();
     let memory = policy.queues.values().filter_map(|served| served.memory).max();
     Limits { memory: memory.unwrap_or(0).max(default.memory), ..default }
 }
 
 /// What this component may use. `payload_limit`: the most that the connection lets through.
-pub(super) fn limits(served: &Served, payload_limit: usize) -> Result<Limits> {
+pub(crate) fn limits(served: &Served, payload_limit: usize) -> Result<Limits> {
     let default = Limits::default();
     let output = served.output.unwrap_or(default.output_bytes);
     let saved = served.saved.unwrap_or(default.saved_bytes);
