@@ -14,6 +14,9 @@ use super::{misbehave, sandbox, versioned, work};
 
 const MIB: u64 = 1 << 20;
 
+/// What a guest that never ends has: enough to begin with its work on a busy machine.
+const TIME: Duration = Duration::from_secs(3);
+
 /// The only record of a job that died in its only attempt.
 fn evidence(dead: &Job) -> Result<&Evidence> {
     Ok(&dead.last_error().context("no record")?.evidence)
@@ -23,7 +26,7 @@ async fn died(stage: &Stage, jobs: &[Value]) -> Result<Vec<Job>> {
     let queue = stage.queue()?;
     let mut ids = Vec::new();
     for job in jobs {
-        let time = Duration::from_millis(if job["do"] == "panic" { 30_000 } else { 300 });
+        let time = if job["do"] == "panic" { 10 * TIME } else { TIME };
         ids.push(queue.put(job.clone()).max_attempts(1).timeout(time).await?.id);
     }
     work(stage, misbehave(stage)?).await?;
@@ -37,27 +40,28 @@ async fn died(stage: &Stage, jobs: &[Value]) -> Result<Vec<Job>> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_death_is_on_record_with_what_ran_and_what_it_used() -> Result<()> {
     let stage = Stage::new().await?;
-    let jobs = ["panic", "loop", "sleep"].map(|what| json!({ "do": what }));
-    let [panic, mut computing, mut waiting] = jobs;
-    (computing["do"], waiting["ms"]) = ("loop".into(), 60_000.into());
-    let dead = died(&stage, &[panic, computing, waiting]).await?;
+    let (computing, waiting) = (json!({ "do": "loop" }), json!({ "do": "sleep", "ms": 60_000 }));
+    let dead = died(&stage, &[json!({ "do": "panic" }), computing, waiting]).await?;
     let digest = Digest::of(&fs::read(built::guest("misbehave")?)?).to_string();
     for job in &dead {
         let evidence = evidence(job)?;
         assert_eq!(evidence.digest.as_ref(), Some(&digest));
         assert_eq!(evidence.worker.as_deref(), Some(env!("CARGO_PKG_VERSION")));
-        assert_eq!((&evidence.version, &evidence.log), (&None, &None));
+        assert_eq!(evidence.version, None);
         let memory = evidence.memory.context("no memory")?;
         ensure!(memory > 64 << 10 && memory < 64 * MIB, "{memory} bytes");
     }
-    let [_, computing, waiting] = dead.as_slice() else { anyhow::bail!("three jobs") };
+    let [panic, computing, waiting] = dead.as_slice() else { anyhow::bail!("three jobs") };
+    // What the SDK says of every job; stderr has a place of its own.
+    assert_eq!(evidence(panic)?.log.as_deref(), Some("debug: begun\n"));
     let (computing, waiting) = (evidence(computing)?, evidence(waiting)?);
     for it in [computing, waiting] {
-        assert!(it.wall >= Some(Duration::from_millis(300)), "{it:?}");
+        // The deadline counts from a moment before the work does.
+        assert!(it.wall > Some(TIME / 2), "{it:?}");
     }
     // Waiting is free.
-    assert!(computing.cpu > Some(Duration::ZERO) && waiting.cpu < waiting.wall, "{computing:?}");
-    assert!(waiting.cpu < computing.wall, "{waiting:?}");
+    assert!(computing.cpu > Some(Duration::ZERO), "{computing:?}");
+    assert!(waiting.cpu < waiting.wall, "{waiting:?}");
     stage.end().await
 }
 
