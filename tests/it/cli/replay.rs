@@ -139,10 +139,11 @@ async fn what_it_would_put_and_cancel_is_shown_and_not_done() -> Result<()> {
 
     let told = misbehave(&cli, 0, "cancels", &[]).await?;
     assert_eq!((&told["cancels"], &told["trace"]), (&json!([waiting]), &json!(null)));
-    assert_eq!(told["output"]["status"], "Cancelled");
+    assert!(told["output"]["status"].as_str().is_some_and(|it| it.ends_with("Cancelled")));
     // A real look at a real job.
     let told = misbehave(&cli, 0, "gets", &[]).await?;
-    assert_eq!(told["output"]["status"], "Scheduled", "{told}");
+    let status = told["output"]["status"].as_str();
+    assert!(status.is_some_and(|status| status.ends_with("Scheduled")), "{told}");
     let told = misbehave(&cli, 0, "many", &[]).await?;
     assert_eq!(told["puts"].as_array().map(Vec::len), Some(30));
     // In the same limits as ever, and with a trace that stays bounded.

@@ -133,11 +133,8 @@ async fn a_file_pins_a_component_by_its_digest() -> Result<()> {
     let file = folder.config("digest = \"sha256:abc\"")?;
     let said = folder.filtered(&cli.error(2, &["work", "--config", &file]).await?);
     insta::assert_snapshot!(said, @r#"
-    error: work.toml: TOML parse error at line 4, column 10
-      |
-    4 | digest = "sha256:abc"
-      |          ^^^^^^^^^^^^
-    a digest is `sha256:` and 64 hexadecimal digits, as `mongoqueue inspect` prints it
+    error: work.toml:4:10: error: `digest` can't be "sha256:abc": a digest is `sha256:` and 64 hexadecimal digits, as `mongoqueue inspect` prints it
+      Such as: digest = "sha256:…"
     "#);
     cli.end().await
 }
@@ -162,7 +159,7 @@ async fn a_file_asks_for_a_signature() -> Result<()> {
     assert_eq!(cli.kind(4, &team).await?, "not-signed");
     folder.config("signed_by = \"missing.pem\"")?;
     let said = folder.filtered(&cli.error(2, &team).await?);
-    insta::assert_snapshot!(said, @"error: signed_by, under [queue.q]: cannot read the key missing.pem: No such file or directory (os error 2)");
+    insta::assert_snapshot!(said, @"error: work.toml:4:13: error: cannot read the key missing.pem: No such file or directory (os error 2)");
     folder.config("signed_by = []")?;
     let said = cli.error(2, &team).await?;
     ensure!(said.contains("line 4") && said.contains("trusts nobody"), "{said}");

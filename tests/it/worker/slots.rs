@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use anyhow::Result;
 use bson::doc;
 use mongoqueue::{Attempt, Error, PutOptions, Summary, Worker, WorkerOptions, from_fn};
 use mongoqueue_tests::{Running, Stage, soon};
-use serde_json::json;
 
 use super::{Gate, HOUR, assert_empty, drain, put, until_empty, worker};
 
@@ -208,31 +206,30 @@ async fn a_backlog_in_one_queue_keeps_no_other_waiting() -> Result<()> {
     let stage = Stage::new().await?;
     put(&stage, BACKLOG, PutOptions::default()).await?;
     let other = stage.mq.queue("other")?;
-    let done = Arc::new(AtomicUsize::new(0));
-    let (counted, busy) = (done.clone(), Arc::new(tokio::sync::Notify::new()));
-    let begun = busy.clone();
+    let (gate, done) = (Gate::new(), Arc::new(AtomicUsize::new(0)));
+    let (gated, counted) = (gate.clone(), done.clone());
     let backlog = from_fn(move |_| {
-        let (done, busy) = (counted.clone(), begun.clone());
+        let (gate, done) = (gated.clone(), counted.clone());
         async move {
-            // The one slot is never free for longer than it takes to begin the next job.
-            if done.fetch_add(1, Ordering::SeqCst) == BACKLOG as usize / 20 {
-                busy.notify_one();
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            gate.pass().await;
+            done.fetch_add(1, Ordering::SeqCst);
             anyhow::Ok(())
         }
     });
-    let (seen, before) = (done.clone(), Arc::new(AtomicUsize::new(0)));
+    let before = Arc::new(AtomicUsize::new(usize::MAX));
     let noted = before.clone();
     let single = from_fn(move |_| {
-        noted.store(seen.load(Ordering::SeqCst), Ordering::SeqCst);
+        noted.store(done.load(Ordering::SeqCst), Ordering::SeqCst);
         async { anyhow::Ok(()) }
     });
     let worker = Worker::new(&stage.mq, until_empty(1));
     let worker = worker.serve(stage.queue()?, backlog).serve(other.clone(), single);
     let running = Running::start(worker);
-    soon("the backlog is being worked on", busy.notified()).await?;
-    other.put(json!(1)).await?;
+    // At full rate, with many claimed ahead and the one slot taken.
+    gate.open(500);
+    gate.begun(501).await?;
+    other.put("x").await?;
+    gate.open(BACKLOG as usize);
     let summary = running.ended().await?;
     assert_eq!(summary.completed, BACKLOG as u64 + 1);
     let before = before.load(Ordering::SeqCst);

@@ -218,7 +218,8 @@ fn report(shared: &Shared, part: Vec<End>, lost: &[usize]) {
             outcome: outcome.clone(),
             state,
         });
-        over(shared, &end);
+        end.hold.settled(1);
+        shared.settled(1);
     }
 }
 
@@ -234,11 +235,8 @@ fn say_lost(shared: &Shared, end: &End) {
         shared.count(|summary| summary.lost += 1);
         shared.say(|| WorkerEvent::LeaseLost { queue, id, token });
     }
-    over(shared, end);
-}
-
-fn over(shared: &Shared, end: &End) {
-    end.hold.settled(1);
+    // Of its lease it stays a part: a heartbeat may have saved that after all, and then the job still
+    // runs under it. So no settlement takes this lease away; it runs out.
     shared.settled(1);
 }
 
