@@ -228,7 +228,7 @@ async fn a_backlog_in_one_queue_keeps_no_other_waiting() -> Result<()> {
     // At full rate, with many claimed ahead and the one slot taken.
     gate.open(500);
     gate.begun(501).await?;
-    other.put("x").await?;
+    other.put(doc! { "n": 1 }).await?;
     gate.open(BACKLOG as usize);
     let summary = running.ended().await?;
     assert_eq!(summary.completed, BACKLOG as u64 + 1);
