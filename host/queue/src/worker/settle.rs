@@ -133,6 +133,8 @@ async fn write(shared: &Shared, batch: Vec<End>) {
     while let Some(part) = parts.pop() {
         let (part, lost): (Vec<End>, Vec<End>) =
             part.into_iter().partition(|end| end.outcome.is_some() && end.may_be_held());
+        // Of its lease each stays a part: a heartbeat may have saved that after all, and then the job
+        // still runs under it. So no settlement takes this lease away; it runs out.
         lost.into_iter().for_each(|end| say_lost(shared, &end));
         if part.is_empty() {
             continue;
@@ -194,6 +196,7 @@ fn emptied(part: &[End]) -> Vec<(Arc<str>, Token)> {
 fn report(shared: &Shared, part: Vec<End>, lost: &[usize]) {
     for (position, end) in part.into_iter().enumerate() {
         if lost.contains(&position) {
+            end.hold.settled(1);
             say_lost(shared, &end);
             continue;
         }
@@ -235,8 +238,6 @@ fn say_lost(shared: &Shared, end: &End) {
         shared.count(|summary| summary.lost += 1);
         shared.say(|| WorkerEvent::LeaseLost { queue, id, token });
     }
-    // Of its lease it stays a part: a heartbeat may have saved that after all, and then the job still
-    // runs under it. So no settlement takes this lease away; it runs out.
     shared.settled(1);
 }
 
