@@ -72,6 +72,19 @@ fn slow_to_compile(functions: usize, blocks: usize) -> Result<Vec<u8>> {
     with_inner(&modules(1, &function.repeat(functions))?)
 }
 
+/// So many empty components, one in the other.
+fn nested(depth: usize) -> Vec<u8> {
+    // From the innermost out: the size of each, and the header of the section that it is in.
+    let mut sizes = vec![HEADER.len()];
+    for _ in 1..depth {
+        let inner = sizes.last().copied().unwrap_or_default();
+        sizes.push(HEADER.len() + 1 + leb(inner).len() + inner);
+    }
+    sizes.pop();
+    let outer = sizes.iter().rev().flat_map(|inner| [HEADER, &[4], &leb(*inner)].concat());
+    outer.chain(HEADER.iter().copied()).collect()
+}
+
 pub(super) fn attacks() -> Vec<Attack> {
     let file = |name, does, write, end| Attack { name, does, guest: Guest::File(write), end };
     let mut all = bytes();
@@ -142,13 +155,13 @@ fn bytes() -> Vec<Attack> {
         component(
             "of-another-version",
             "exports the handler of another version of the contract",
-            || exporting("handler@0.2.0"),
+            || exporting("mongoqueue:jobs/handler@0.2.0"),
             KIND,
         ),
         component(
             "of-another-type",
             "exports a handler that takes nothing and answers nothing",
-            || exporting("handler@0.1.0"),
+            || exporting("mongoqueue:jobs/handler@0.1.0"),
             MISMATCH,
         ),
         component(
@@ -219,14 +232,8 @@ fn bytes() -> Vec<Attack> {
         ),
         component(
             "nested-without-end",
-            "has 1,000 components in it, one in the other",
-            || {
-                let mut inner = HEADER.to_vec();
-                for _ in 0..1_000 {
-                    inner = [HEADER, &section(4, &inner)].concat();
-                }
-                Ok([NOTHING.component()?, section(4, &inner)].concat())
-            },
+            "has 100,000 components in it, one in the other",
+            || Ok([NOTHING.component()?, section(4, &nested(100_000))].concat()),
             INVALID,
         ),
         component(

@@ -44,7 +44,7 @@ pub(super) fn attacks() -> Vec<Attack> {
                      i32.const 65536 i32.const 500000 i32.const 32768 call $poll i32.const 32768",
                 )
             },
-            Dies("timeout"),
+            Dies("limit:handles"),
         ),
         core(
             "alarms-without-number",
