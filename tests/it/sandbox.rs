@@ -17,6 +17,8 @@ use serde_json::Value;
 
 mod deaths;
 
+mod evidence;
+
 mod handmade;
 
 mod floods;
@@ -35,9 +37,13 @@ mod cache;
 
 mod refusals;
 
+mod trust;
+
 mod payloads;
 
 mod worlds;
+
+mod powers;
 
 /// How long jobs are kept whose end is looked at.
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -76,6 +82,15 @@ async fn work(stage: &Stage, handler: ComponentHandler) -> Result<Vec<WorkerEven
     let events = Events::of(&worker);
     soon("the worker ends", worker.run(std::future::pending())).await??;
     Ok(events.all())
+}
+
+/// A guest of the guest crate as `wasm-tools metadata add --version` leaves it: with a custom
+/// section more.
+pub(crate) fn versioned(guest: &str, version: &str) -> Result<Vec<u8>> {
+    let body = [&[7], &b"version"[..], version.as_bytes()].concat();
+    ensure!(body.len() < 128, "its length has one byte");
+    let section = [&[0, u8::try_from(body.len())?], &body[..]].concat();
+    Ok([std::fs::read(built::guest(guest)?)?, section].concat())
 }
 
 /// What an attempt with no queue behind it comes to.

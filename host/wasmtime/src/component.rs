@@ -11,20 +11,29 @@ use crate::jobs::Grants;
 use crate::sandbox::{Guest, Sandbox, weight};
 
 mod cache;
+mod contract;
+mod digest;
 mod error;
 mod imports;
 mod inspect;
+mod keys;
+mod trust;
 
 pub(crate) use cache::Cache;
+pub use digest::{Digest, NoDigest};
 pub use error::{Blame, LoadError};
 pub use imports::{Import, Need};
 pub use inspect::{Inspection, Kind, inspect};
+pub use keys::{KeyError, PrivateKey, PublicKey};
+use trust::Trust;
+pub use trust::{read_signature, signature_path};
 
 /// Where a component comes from, and what it is called in logs and messages.
 #[derive(Clone, Debug)]
 pub struct ComponentSource {
     name: String,
     bytes: Bytes,
+    trust: Trust,
 }
 
 #[derive(Clone, Debug)]
@@ -38,12 +47,18 @@ impl ComponentSource {
     pub fn file(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let name = path.file_stem().map_or_else(|| "component".into(), |s| s.to_string_lossy());
-        Self { name: name.into_owned(), bytes: Bytes::At(path) }
+        Self { name: name.into_owned(), bytes: Bytes::At(path), trust: Trust::default() }
     }
 
     /// Bytes that are here already.
     pub fn bytes(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
-        Self { name: name.into(), bytes: Bytes::Here(bytes.into()) }
+        let bytes = Bytes::Here(bytes.into());
+        Self { name: name.into(), bytes, trust: Trust::default() }
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The same, called by another name: the one that the operator's file has it under.
@@ -52,8 +67,32 @@ impl ComponentSource {
         self
     }
 
+    /// The same, refused unless its bytes have this digest. Default: any.
+    pub fn pinned(mut self, digest: Digest) -> Self {
+        self.trust.digest = Some(digest);
+        self
+    }
+
+    /// The same, refused unless it is signed by one of these keys. The signature of a file lies
+    /// beside it ([`signature_path`]), unless it is given here. Default: none is asked for.
+    pub fn signed_by(mut self, keys: impl IntoIterator<Item = PublicKey>) -> Self {
+        self.trust.signers = Some(keys.into_iter().collect());
+        self
+    }
+
+    /// The same with its signature: 64 bytes, from wherever they come.
+    pub fn with_signature(mut self, signature: impl Into<Vec<u8>>) -> Self {
+        self.trust.signature = Some(signature.into());
+        self
+    }
+
+    /// The bytes, which are those that were asked for.
     fn read(self, limit: usize) -> Result<(String, Vec<u8>), LoadError> {
-        let Self { name, bytes } = self;
+        let Self { name, bytes, trust } = self;
+        let path = match &bytes {
+            Bytes::Here(_) => None,
+            Bytes::At(path) => Some(path.clone()),
+        };
         let too_large = |name: String, size: u64| LoadError::TooLarge { name, size, limit };
         let bytes = match bytes {
             Bytes::Here(bytes) => bytes,
@@ -78,6 +117,7 @@ impl ComponentSource {
         if bytes.len() > limit {
             return Err(too_large(name, bytes.len() as u64));
         }
+        trust.check(&name, path.as_deref(), &bytes)?;
         Ok((name, bytes))
     }
 }
@@ -98,6 +138,7 @@ impl From<PathBuf> for ComponentSource {
 pub(crate) struct Loaded {
     pub(crate) name: String,
     pub(crate) digest: String,
+    pub(crate) version: Option<String>,
     /// Nothing had to be compiled.
     pub(crate) cached: bool,
     /// The sandbox's slots that an instance takes.
@@ -119,11 +160,12 @@ pub(crate) fn load(
     error::check_memory(&name, &inspection, sandbox.limits().memory)?;
 
     let (component, cached) = compiled(sandbox, &name, &bytes, &inspection.digest)?;
-    let pre = sandbox
-        .linker()
-        .instantiate_pre(&component)
-        .map_err(|error| LoadError::Mismatch { name: name.clone(), why: format!("{error:#}") })?;
-    Ok(Loaded { name, digest: inspection.digest, cached, weight: weight(&component), pre })
+    let mismatch = |why| LoadError::Mismatch { name: name.clone(), why };
+    contract::check(sandbox.engine(), &component, &wanted).map_err(mismatch)?;
+    let pre = sandbox.linker().instantiate_pre(&component);
+    let pre = pre.map_err(|error| mismatch(format!("{error:#}")))?;
+    let Inspection { digest, version, .. } = inspection;
+    Ok(Loaded { name, digest, version, cached, weight: weight(&component), pre })
 }
 
 fn compiled(

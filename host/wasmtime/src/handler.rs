@@ -10,9 +10,13 @@ use crate::bindings::exports::PureHandlerPre;
 use crate::bindings::types;
 use crate::component::{self, ComponentSource, Kind, LoadError};
 use crate::death::{Death, Scene};
+use crate::evidence::Identity;
 use crate::jobs::{self, Grants, JobsCtx, failure_from_guest};
 use crate::log::{JobLog, LogSink};
+use crate::replay::Rehearsal;
 use crate::sandbox::{Guest, Input, Limits, Sandbox};
+
+mod replay;
 
 /// How long a job rests when this host could not run it.
 const HOST_FAULT_PAUSE: Duration = Duration::from_secs(5);
@@ -40,7 +44,7 @@ struct Inner {
     sandbox: Sandbox,
     pre: PureHandlerPre<Guest>,
     name: Arc<str>,
-    digest: String,
+    identity: Identity,
     cached: bool,
     weight: u32,
     grants: Grants,
@@ -60,7 +64,7 @@ impl ComponentHandler {
         grants: Grants,
     ) -> Result<Self, LoadError> {
         let loaded = component::load(sandbox, source.into(), &grants, Kind::Handler)?;
-        let component::Loaded { name, digest, cached, weight, pre } = loaded;
+        let component::Loaded { name, digest, version, cached, weight, pre } = loaded;
         let pre = PureHandlerPre::new(pre).map_err(|error| LoadError::Mismatch {
             name: name.clone(),
             why: format!("{error:#}"),
@@ -69,7 +73,7 @@ impl ComponentHandler {
             sandbox: sandbox.clone(),
             pre,
             name: name.into(),
-            digest,
+            identity: Identity { digest, version },
             cached,
             weight,
             grants,
@@ -98,7 +102,12 @@ impl ComponentHandler {
 
     /// SHA-256 of the component, in hexadecimal.
     pub fn digest(&self) -> &str {
-        &self.0.digest
+        &self.0.identity.digest
+    }
+
+    /// The version that the component carries, in its author's words, if it does.
+    pub fn version(&self) -> Option<&str> {
+        self.0.identity.version.as_deref()
     }
 
     /// True when it was found compiled in the sandbox's cache.
@@ -119,31 +128,43 @@ impl Inner {
         let wait = attempt.remaining() / 2;
         let slot = self.sandbox.slot(self.weight, wait).await;
         let Some(_slot) = slot else { return Outcome::HandedBack };
-        let jobs = self.context(&attempt);
+        let jobs = self.context(&attempt, None);
         let log = jobs.log().clone();
-        let job = jobs::job(attempt.job(), self.grants.name_of(&attempt.job().queue));
-
-        let left = attempt.remaining();
-        let mut store = self.sandbox.store(jobs, left, &Input::default());
-        let called = self.call(&mut store, &job);
-        let ended = Sandbox::in_time(left, called).await;
-        log.finish();
-        match ended {
-            Some(Ok(answer)) => self.judge(answer, &log),
-            Some(Err(Ended { error, unborn })) => {
-                let scene = self.scene(&attempt, &log);
-                let scene = Scene { unborn, refusal: store.data().refusal(), ..scene };
-                self.bury(Death::of(&error, scene), &log)
-            }
-            None => self.bury(Death::timed_out(self.scene(&attempt, &log)), &log),
+        match self.sandbox.store(jobs, attempt.remaining(), &Input::default()) {
+            Ok(mut store) => self.run(&mut store, &attempt, &log).await.0,
+            Err(error) => self.bury(Death::Host(format!("{error:#}")), &log),
         }
     }
 
-    fn context(&self, attempt: &Attempt) -> JobsCtx {
+    /// Calls the guest and judges what it answers; with the error, where it did not answer.
+    async fn run(
+        &self,
+        store: &mut Store<Guest>,
+        attempt: &Attempt,
+        log: &JobLog,
+    ) -> (Outcome, Option<wasmtime::Error>) {
+        let job = jobs::job(attempt.job(), self.grants.name_of(&attempt.job().queue));
+        let called = self.call(store, &job);
+        let ended = Sandbox::in_time(attempt.remaining(), called).await;
+        log.finish();
+        let (outcome, error) = match ended {
+            Some(Ok(answer)) => (self.judge(answer, log), None),
+            Some(Err(Ended { error, unborn })) => {
+                let scene = self.scene(attempt, log);
+                let scene = Scene { unborn, refusal: store.data().refusal(), ..scene };
+                (self.bury(Death::of(&error, scene), log), Some(error))
+            }
+            None => (self.bury(Death::timed_out(self.scene(attempt, log)), log), None),
+        };
+        (self.identity.testify(outcome, store.data(), log), error)
+    }
+
+    fn context(&self, attempt: &Attempt, rehearsal: Option<Rehearsal>) -> JobsCtx {
         let builder = JobsCtx::builder()
             .guest(self.name.clone())
             .grants(self.grants.clone())
             .attempt(attempt.clone())
+            .rehearsal(rehearsal)
             .limits(self.limits.clone());
         match &self.sink {
             Some(sink) => builder.log(sink.clone()).build(),

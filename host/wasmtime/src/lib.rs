@@ -19,7 +19,8 @@
 //! In reading order: [`Sandbox`] and its [`Limits`], which every guest shares; [`Grants`], the
 //! queues that a guest may use; [`ComponentHandler`], which serves a queue, and [`Command`], a
 //! program with a loop of its own; [`inspect`] and [`LoadError`], what a component is and why it
-//! is refused; [`LogLine`], what guests say.
+//! is refused; [`Digest`], [`PrivateKey`] and [`PublicKey`], by which it is known; [`LogLine`], what
+//! guests say; [`Replayed`], an attempt made again without a queue.
 //!
 //! For a host of your own: [`add_to_linker`] with [`JobsCtx`] and [`JobsView`], over [`bindings`].
 //! This version is for wasmtime 48.
@@ -28,17 +29,25 @@ pub mod bindings;
 mod command;
 mod component;
 mod death;
+mod evidence;
 mod handler;
 mod jobs;
 mod log;
+mod powers;
+mod replay;
 mod sandbox;
 
 pub use command::Command;
-pub use component::{Blame, ComponentSource, Import, Inspection, Kind, LoadError, Need, inspect};
+pub use component::{
+    Blame, ComponentSource, Digest, Import, Inspection, KeyError, Kind, LoadError, Need, NoDigest,
+    PrivateKey, PublicKey, inspect, read_signature, signature_path,
+};
 pub use handler::ComponentHandler;
 pub use jobs::{
     BoundQueue, Grants, GuestError, GuestPutOptions, HeldLease, Jobs, JobsCtx, JobsCtxBuilder,
     JobsCtxView, JobsView, add_to_linker, add_to_linker_with,
 };
 pub use log::{Level, LogLine, LogSink, Source};
+pub use powers::{GrantError, HttpGrant};
+pub use replay::{HostCall, Profile, ReplayOptions, Replayed, WouldPut};
 pub use sandbox::{Limits, Sandbox, SandboxError, SandboxOptions};

@@ -234,7 +234,7 @@ fn bytes() -> Vec<Attack> {
             "nested-without-end",
             "has 100,000 components in it, one in the other",
             || Ok([NOTHING.component()?, section(4, &nested(100_000))].concat()),
-            INVALID,
+            KIND,
         ),
         component(
             "tail-calls",

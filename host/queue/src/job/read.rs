@@ -9,6 +9,7 @@ use bson::{DateTime, RawDocument, Uuid};
 use super::{Claim, ErrorRecord, Job, JobId, Progress, Token};
 use crate::defaults::Defaults;
 use crate::error::{Error, Result};
+use crate::outcome::Evidence;
 use crate::payload::Payload;
 use crate::retry::Backoff;
 
@@ -138,9 +139,22 @@ fn errors(fields: &Fields<'_>) -> Result<Vec<ErrorRecord>> {
             code: record.text("code")?,
             stderr: record.text("stderr")?,
             backtrace: record.text("backtrace")?,
+            evidence: evidence(&record)?,
         });
     }
     Ok(all)
+}
+
+fn evidence(record: &Fields<'_>) -> Result<Evidence> {
+    Ok(Evidence {
+        digest: record.text("digest")?,
+        version: record.text("version")?,
+        log: record.text("log")?,
+        cpu: record.millis("cpu_ms")?,
+        memory: record.number("memory_bytes")?.map(|n| n.max(0).unsigned_abs()),
+        wall: record.millis("wall_ms")?,
+        worker: record.text("worker")?,
+    })
 }
 
 /// A document's fields; a `null` is a missing field.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use super::Digest;
 use super::imports::{Import, Need};
 use super::inspect::{Inspection, Kind};
 use crate::jobs::Grants;
@@ -73,6 +74,27 @@ pub enum LoadError {
         /// In bytes.
         limit: usize,
     },
+    /// It is not the component that was pinned.
+    #[error(
+        "{name} is not the component that is pinned: pinned is {pinned}, this is {found}\n  \
+         if this one is meant: digest = \"{found}\""
+    )]
+    WrongDigest {
+        /// What the component is called.
+        name: String,
+        /// The digest that was asked for.
+        pinned: Digest,
+        /// The digest that it has.
+        found: Digest,
+    },
+    /// It is not signed by anybody who is trusted.
+    #[error("{name} is not signed as it has to be: {why}")]
+    NotSigned {
+        /// What the component is called.
+        name: String,
+        /// What is wrong with its signature, or where there is none.
+        why: String,
+    },
     /// The compiler gave up; its bug, whatever the component is.
     #[error("the compiler failed on {name}: {why}")]
     CompilerFailed {
@@ -98,9 +120,11 @@ impl LoadError {
     /// Who can do something about it.
     pub fn blame(&self) -> Blame {
         match self {
-            Self::Unreadable { .. } | Self::TooLarge { .. } | Self::NeedsMemory { .. } => {
-                Blame::Operator
-            }
+            Self::Unreadable { .. }
+            | Self::TooLarge { .. }
+            | Self::NeedsMemory { .. }
+            | Self::WrongDigest { .. }
+            | Self::NotSigned { .. } => Blame::Operator,
             Self::MissingGrants { missing, .. } => {
                 let never = |import: &Import| matches!(import.need, Need::Unavailable(_));
                 if missing.iter().any(never) { Blame::Component } else { Blame::Operator }
@@ -138,6 +162,8 @@ fn list(name: &str, missing: &[Import]) -> String {
             Need::Consume => {
                 grant("consume = { work = \"emails\" }  # its name for a queue = that queue")
             }
+            Need::Http => grant("http = [{ host = \"api.example.com\" }]"),
+            Need::Config => grant("config = { region = \"eu\" }"),
             Need::Unavailable(why) => (*why).to_owned(),
         };
         let _ = write!(lines, "\n    {remedy}");
@@ -209,6 +235,8 @@ pub(super) fn check_imports(
         // A program that claims has to open its queue, too.
         Need::Queue => grants.may_put() || grants.may_consume(),
         Need::Consume => grants.may_consume(),
+        Need::Http => !grants.powers().http.is_empty(),
+        Need::Config => !grants.powers().config.is_empty(),
         Need::Unavailable(_) => false,
     };
     let missing: Vec<Import> =
@@ -239,6 +267,7 @@ mod tests {
     fn inspection(kind: Kind, imports: &[&str], exports: &[&str]) -> Inspection {
         Inspection {
             digest: String::new(),
+            version: None,
             size: 0,
             kind,
             exports: exports.iter().map(|name| (*name).to_owned()).collect(),

@@ -9,6 +9,7 @@ use super::Grants;
 use super::error::GuestError;
 use crate::bindings::types;
 use crate::log::{JobLog, LogSink};
+use crate::replay::Rehearsal;
 use crate::sandbox::Limits;
 
 /// The context of one guest. Cheap to clone; the default one grants nothing.
@@ -18,6 +19,8 @@ pub struct JobsCtx(Arc<Inner>);
 struct Inner {
     grants: Grants,
     attempt: Option<Attempt>,
+    /// Nothing may happen to queues: an attempt is replayed.
+    rehearsal: Option<Rehearsal>,
     log: JobLog,
     limits: Limits,
     puts: AtomicU32,
@@ -31,6 +34,7 @@ pub struct JobsCtxBuilder {
     guest: Option<Arc<str>>,
     grants: Grants,
     attempt: Option<Attempt>,
+    rehearsal: Option<Rehearsal>,
     sink: Option<LogSink>,
     limits: Limits,
 }
@@ -54,6 +58,12 @@ impl JobsCtxBuilder {
         self
     }
 
+    /// Nothing happens to queues; what the guest does to them is kept there.
+    pub(crate) fn rehearsal(mut self, rehearsal: Option<Rehearsal>) -> Self {
+        self.rehearsal = rehearsal;
+        self
+    }
+
     /// Where its log goes. Default: nowhere.
     pub fn log(mut self, sink: LogSink) -> Self {
         self.sink = Some(sink);
@@ -73,6 +83,7 @@ impl JobsCtxBuilder {
         JobsCtx(Arc::new(Inner {
             grants: self.grants,
             attempt: self.attempt,
+            rehearsal: self.rehearsal,
             log,
             limits: self.limits,
             puts: AtomicU32::new(0),
@@ -94,7 +105,7 @@ impl JobsCtx {
         JobsCtxBuilder::default()
     }
 
-    pub(super) fn grants(&self) -> &Grants {
+    pub(crate) fn grants(&self) -> &Grants {
         &self.0.grants
     }
 
@@ -114,6 +125,10 @@ impl JobsCtx {
 
     pub(crate) fn current_attempt(&self) -> Option<&Attempt> {
         self.0.attempt.as_ref()
+    }
+
+    pub(crate) fn rehearsal(&self) -> Option<&Rehearsal> {
+        self.0.rehearsal.as_ref()
     }
 
     /// Books `jobs` puts of `bytes` in all, or says which limit they would pass.
