@@ -155,7 +155,7 @@ pub(crate) fn load(
 ) -> Result<Loaded, LoadError> {
     let (name, bytes) = source.read(sandbox.limits().component_bytes)?;
     let inspection = inspect(&bytes);
-    error::check_kind(&name, &inspection, wanted)?;
+    error::check_kind(&name, &inspection, wanted.clone())?;
     error::check_imports(&name, &inspection, grants)?;
     error::check_memory(&name, &inspection, sandbox.limits().memory)?;
 
