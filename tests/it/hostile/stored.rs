@@ -18,7 +18,7 @@ pub(super) async fn check(attack: &str, output: &Value, next: &Queue) -> Result<
         next.list(&ListOptions::default()).await?.iter().map(|job| job.payload.to_json()).collect();
     let expected = match attack {
         "keys-like-operators" => json!({
-            "$where": "sleep(1000)", "$set": {"state": "dead"}, "a.b": {"$gt": ""}, "$": 1,
+            "$where": "return true", "$set": {"state": "dead"}, "a.b": {"$gt": ""}, "$": 1,
             ".": 2, "": 3, "$ref": "jobs", "$id": 4, "$db": "admin", "_id": {"$ne": null},
             "$expr": true,
         }),

@@ -22,7 +22,7 @@ pub(crate) fn json(text: &str) -> Result<Payload> {
 
 pub(crate) fn operators() -> Result<Payload> {
     json(
-        r#"{"$where": "sleep(1000)", "$set": {"state": "dead"}, "a.b": {"$gt": ""}, "$": 1, ".": 2,
+        r#"{"$where": "return true", "$set": {"state": "dead"}, "a.b": {"$gt": ""}, "$": 1, ".": 2,
             "": 3, "$ref": "jobs", "$id": 4, "$db": "admin", "_id": {"$ne": null}, "$expr": true}"#,
     )
 }
