@@ -31,22 +31,21 @@ pub(super) fn run(show: Show, args: &InspectArgs) -> Result<()> {
     let inspection = inspect(&std::fs::read(path).map_err(unreadable)?);
     let answer = json(&inspection, served.as_ref());
     show.answer(&answer, || people(show, &inspection, served.as_ref()))?;
-    let refused = |kind, message| Err(Trouble::new(Exit::Refused, kind, message));
     match &inspection.kind {
         Kind::Handler | Kind::Program => {}
         kind => {
             let message = format!("{} is {kind}: it can't be run here", path.display());
-            return refused("wrong-kind", message);
+            return Err(Trouble::new(Exit::Refused, "wrong-kind", message));
         }
     }
     let Some((queue, served)) = served else { return Ok(()) };
     let missing = |import: &&Import| !served.covers(&import.need);
     match inspection.imports.iter().filter(missing).count() {
         0 => Ok(()),
-        _ => refused(
-            "missing-grants",
-            format!("queue {queue}: {} imports more than it is granted", path.display()),
-        ),
+        _ => {
+            let message = format!("queue {queue}: {} lacks grants", path.display());
+            Err(Trouble::new(Exit::Refused, "missing-grants", message))
+        }
     }
 }
 

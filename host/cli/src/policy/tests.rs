@@ -66,7 +66,7 @@ fn what_is_misspelt_is_named_with_what_it_may_be() {
     f:5:1: error: queue.a has no field `memroy`
       Did you mean `memory`?
     f:6:1: error: queue.a has no field `foo`
-      It may have: component, queues, consume, config, secrets, http, folders, clock, memory, cpu, output, saved, log, puts, http_requests, http_bytes.
+      It may have: component, digest, signed_by, queues, consume, config, secrets, http, folders, clock, memory, cpu, output, saved, log, puts, http_requests, http_bytes.
     ");
 }
 

@@ -71,28 +71,28 @@ impl context::Host for Traced<'_> {
     }
 
     async fn saved(&mut self) -> Result<Option<types::Payload>, GuestError> {
-        let call = self.begin("context.saved", || String::new());
+        let call = self.begin("context.saved", String::new);
         let answer = self.0.saved().await;
         call.end(|| words::told(&answer, |it| words::optional(it.as_ref())));
         answer
     }
 
     async fn heartbeat(&mut self) -> Result<(), GuestError> {
-        let call = self.begin("context.heartbeat", || String::new());
+        let call = self.begin("context.heartbeat", String::new);
         let answer = self.0.heartbeat().await;
         call.end(|| words::done(&answer));
         answer
     }
 
     async fn remaining(&mut self) -> wasmtime::Result<u64> {
-        let call = self.begin("context.remaining", || String::new());
+        let call = self.begin("context.remaining", String::new);
         let answer = self.0.remaining().await;
         call.end(|| words::plain(&answer, |it| format!("{it} ms")));
         answer
     }
 
     async fn is_cancelled(&mut self) -> wasmtime::Result<bool> {
-        let call = self.begin("context.is-cancelled", || String::new());
+        let call = self.begin("context.is-cancelled", String::new);
         let answer = self.0.is_cancelled().await;
         call.end(|| words::plain(&answer, |it| it.to_string()));
         answer
@@ -103,7 +103,7 @@ impl log::Host for Traced<'_> {
     async fn write(&mut self, level: log::Level, message: String) -> wasmtime::Result<()> {
         let call = self.begin("log.write", || words::log(level, &message));
         let answer = self.0.write(level, message).await;
-        call.end(|| words::plain(&answer, |it| words::ok(it)));
+        call.end(|| words::plain(&answer, words::ok));
         answer
     }
 }
@@ -114,7 +114,7 @@ impl queue::HostQueue for Traced<'_> {
     async fn open(&mut self, name: String) -> Result<Resource<BoundQueue>, GuestError> {
         let call = self.begin("queue.open", || words::text(&name));
         let answer = self.0.open(name).await;
-        call.end(|| words::told(&answer, |it| words::handle(it)));
+        call.end(|| words::told(&answer, words::handle));
         answer
     }
 
@@ -149,7 +149,7 @@ impl queue::HostQueue for Traced<'_> {
     ) -> Result<queue::JobInfo, GuestError> {
         let call = self.begin("queue.get", || words::of(&this, &id));
         let answer = self.0.get(this, id).await;
-        call.end(|| words::told(&answer, |it| words::info(it)));
+        call.end(|| words::told(&answer, words::info));
         answer
     }
 
@@ -167,23 +167,23 @@ impl queue::HostQueue for Traced<'_> {
     async fn stats(&mut self, this: Resource<BoundQueue>) -> Result<queue::Stats, GuestError> {
         let call = self.begin("queue.stats", || words::handle(&this));
         let answer = self.0.stats(this).await;
-        call.end(|| words::told(&answer, |it| words::stats(it)));
+        call.end(|| words::told(&answer, words::stats));
         answer
     }
 
     async fn drop(&mut self, this: Resource<BoundQueue>) -> wasmtime::Result<()> {
         let call = self.begin("queue.drop", || words::handle(&this));
         let answer = queue::HostQueue::drop(&mut self.0, this).await;
-        call.end(|| words::plain(&answer, |it| words::ok(it)));
+        call.end(|| words::plain(&answer, words::ok));
         answer
     }
 }
 
 impl queue::HostPutOptions for Traced<'_> {
     async fn new(&mut self) -> wasmtime::Result<Resource<GuestPutOptions>> {
-        let call = self.begin("put-options.new", || String::new());
+        let call = self.begin("put-options.new", String::new);
         let answer = self.0.new().await;
-        call.end(|| words::plain(&answer, |it| words::handle(it)));
+        call.end(|| words::plain(&answer, words::handle));
         answer
     }
 
@@ -279,7 +279,7 @@ impl queue::HostPutOptions for Traced<'_> {
     async fn drop(&mut self, this: Resource<GuestPutOptions>) -> wasmtime::Result<()> {
         let call = self.begin("put-options.drop", || words::handle(&this));
         let answer = queue::HostPutOptions::drop(&mut self.0, this).await;
-        call.end(|| words::plain(&answer, |it| words::ok(it)));
+        call.end(|| words::plain(&answer, words::ok));
         answer
     }
 }
