@@ -41,7 +41,7 @@ fn hostile(job: Job<Order>) -> Result<Payload> {
         "ids-like-operators" => names::operators(),
         "ids-of-others" => names::others(ids),
         "cancel-of-others" => names::cancels(ids),
-        "id-of-its-own" => names::others(&[job.id.clone()]),
+        "id-of-its-own" => names::others(std::slice::from_ref(&job.id)),
         "queue-names" => names::queues(),
         "queue-names-known" => names::known_queues(),
         "look-at-neighbour" => names::neighbour(ids),

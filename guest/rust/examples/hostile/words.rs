@@ -1,5 +1,7 @@
 //! Words for whoever reads logs and records on a terminal.
 
+use std::io::Write;
+
 use mongoqueue_guest::{Error, Payload, Result, log};
 use serde_json::json;
 
@@ -14,8 +16,8 @@ pub(crate) fn message() -> Error {
     Error::new(ESCAPES).code(ESCAPES)
 }
 
-pub(crate) fn panics() -> ! {
-    eprintln!("{ESCAPES}");
+pub(crate) fn panics() -> Result<Payload> {
+    writeln!(std::io::stderr(), "{ESCAPES}")?;
     panic!("{ESCAPES}")
 }
 
@@ -23,8 +25,8 @@ pub(crate) fn log() -> Result<Payload> {
     for level in [log::debug, log::info, log::warn, log::error] {
         level(ESCAPES);
     }
-    println!("{ESCAPES}");
-    eprintln!("{ESCAPES}");
+    writeln!(std::io::stdout(), "{ESCAPES}")?;
+    writeln!(std::io::stderr(), "{ESCAPES}")?;
     output(&json!("said"))
 }
 
