@@ -49,7 +49,7 @@ mod powers;
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// One engine for the process. What it compiles stays with what cargo built, for the next run.
-fn sandbox() -> Result<&'static Sandbox> {
+pub(crate) fn sandbox() -> Result<&'static Sandbox> {
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
     if let Some(sandbox) = SANDBOX.get() {
         return Ok(sandbox);
@@ -60,7 +60,7 @@ fn sandbox() -> Result<&'static Sandbox> {
 }
 
 /// A guest of the guest crate.
-fn source(guest: &str) -> Result<ComponentSource> {
+pub(crate) fn source(guest: &str) -> Result<ComponentSource> {
     Ok(ComponentSource::file(built::guest(guest)?))
 }
 
@@ -100,7 +100,7 @@ async fn outcome(handler: &ComponentHandler, payload: &Value) -> Result<Outcome>
 }
 
 /// Starts this test binary again for an ignored test, with more environment.
-fn start_again(test: &str, environment: &[(&str, &str)]) -> Result<Child> {
+pub(crate) fn start_again(test: &str, environment: &[(&str, &str)]) -> Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--exact", test, "--ignored", "--nocapture"]).envs(environment.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -108,7 +108,7 @@ fn start_again(test: &str, environment: &[(&str, &str)]) -> Result<Child> {
 }
 
 /// Waits for it, and for it to have passed.
-fn passed(process: Child) -> Result<()> {
+pub(crate) fn passed(process: Child) -> Result<()> {
     let output = process.wait_with_output()?;
     let [stdout, stderr] = [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it));
     let ran = stdout.contains("1 passed");

@@ -1,5 +1,7 @@
 //! From a file to code that can be run: what it is, whether it may, compiled or found compiled.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
@@ -9,6 +11,7 @@ use crate::jobs::Grants;
 use crate::sandbox::{Guest, Sandbox, weight};
 
 mod cache;
+mod contract;
 mod digest;
 mod error;
 mod imports;
@@ -95,11 +98,20 @@ impl ComponentSource {
             Bytes::Here(bytes) => bytes,
             Bytes::At(path) => {
                 let unreadable = |source| LoadError::Unreadable { path: path.clone(), source };
-                let size = std::fs::metadata(&path).map_err(unreadable)?.len();
-                if size > limit as u64 {
-                    return Err(too_large(name, size));
+                let about = std::fs::metadata(&path).map_err(unreadable)?;
+                if about.len() > limit as u64 {
+                    return Err(too_large(name, about.len()));
                 }
-                std::fs::read(&path).map_err(unreadable)?
+                if !about.is_file() {
+                    // A pipe may never be written to, and a device never end.
+                    return Err(unreadable(io::Error::other("it is no regular file")));
+                }
+                let mut bytes = Vec::new();
+                // It may grow meanwhile: a byte more than allowed is enough to tell.
+                let most = (limit as u64).saturating_add(1);
+                let file = File::open(&path).map_err(unreadable)?;
+                file.take(most).read_to_end(&mut bytes).map_err(unreadable)?;
+                bytes
             }
         };
         if bytes.len() > limit {
@@ -143,15 +155,15 @@ pub(crate) fn load(
 ) -> Result<Loaded, LoadError> {
     let (name, bytes) = source.read(sandbox.limits().component_bytes)?;
     let inspection = inspect(&bytes);
-    error::check_kind(&name, &inspection, wanted)?;
+    error::check_kind(&name, &inspection, wanted.clone())?;
     error::check_imports(&name, &inspection, grants)?;
     error::check_memory(&name, &inspection, sandbox.limits().memory)?;
 
     let (component, cached) = compiled(sandbox, &name, &bytes, &inspection.digest)?;
-    let pre = sandbox
-        .linker()
-        .instantiate_pre(&component)
-        .map_err(|error| LoadError::Mismatch { name: name.clone(), why: format!("{error:#}") })?;
+    let mismatch = |why| LoadError::Mismatch { name: name.clone(), why };
+    contract::check(sandbox.engine(), &component, &wanted).map_err(mismatch)?;
+    let pre = sandbox.linker().instantiate_pre(&component);
+    let pre = pre.map_err(|error| mismatch(format!("{error:#}")))?;
     let Inspection { digest, version, .. } = inspection;
     Ok(Loaded { name, digest, version, cached, weight: weight(&component), pre })
 }

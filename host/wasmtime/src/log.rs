@@ -114,6 +114,10 @@ impl JobLog {
     pub(crate) fn message(&self, level: Level, text: &str) {
         let mut state = self.state();
         for line in text.lines() {
+            // Millions of lines cost nothing once they are dropped.
+            if state.dropping {
+                return;
+            }
             state.line(level, Source::Log, line);
         }
     }

@@ -16,7 +16,12 @@ pub(super) fn run(show: Show, args: &InspectArgs) -> Result<()> {
     let path = &args.component;
     let unreadable =
         |error: std::io::Error| Trouble::misuse(format!("can't read {}: {error}", path.display()));
-    let size = std::fs::metadata(path).map_err(unreadable)?.len();
+    let about = std::fs::metadata(path).map_err(unreadable)?;
+    if !about.is_file() {
+        // A pipe may never be written to, and a device never end.
+        return Err(unreadable(std::io::Error::other("it is no regular file")));
+    }
+    let size = about.len();
     let limit = Limits::default().component_bytes;
     if size > limit as u64 {
         let message = format!("{} has {size} bytes, the limit is {limit}", path.display());

@@ -137,14 +137,20 @@ impl LoadError {
     }
 }
 
+/// Imports and exports that are named; a component may have millions of them.
+const MOST_NAMES: usize = 40;
+/// Of one name; those that mean something are shorter.
+const NAME_BYTES: usize = 100;
+
 /// A line for each import; after those that take the same, what that is, as the line that the
 /// operator's file needs where there is one.
 fn list(name: &str, missing: &[Import]) -> String {
     let mut lines = String::new();
-    for same in missing.chunk_by(|one, next| one.need == next.need) {
+    let named = missing.get(..MOST_NAMES).unwrap_or(missing);
+    for same in named.chunk_by(|one, next| one.need == next.need) {
         for import in same {
             // Writing to a string can't fail.
-            let _ = write!(lines, "\n  {}", import.name);
+            let _ = write!(lines, "\n  {}", readable(&import.name));
         }
         let Some(Import { need, .. }) = same.first() else { continue };
         let grant = |line: &str| format!("to grant it, add under [handler.{name}]: {line}");
@@ -162,7 +168,32 @@ fn list(name: &str, missing: &[Import]) -> String {
         };
         let _ = write!(lines, "\n    {remedy}");
     }
+    let more = missing.len() - named.len();
+    if more > 0 {
+        let _ = write!(lines, "\n  and {more} more");
+    }
     lines
+}
+
+/// A name as the component has it: nobody has checked it yet.
+fn readable(name: &str) -> String {
+    let end = name.floor_char_boundary(NAME_BYTES);
+    let cut = if end < name.len() { "…" } else { "" };
+    let name = name.get(..end).unwrap_or_default();
+    format!("{}{cut}", name.replace(char::is_control, "\u{fffd}"))
+}
+
+/// In one line.
+fn listed(exports: &[String]) -> String {
+    if exports.is_empty() {
+        return "nothing".to_owned();
+    }
+    let names = exports.iter().take(MOST_NAMES).map(|name| readable(name));
+    let mut line = names.collect::<Vec<_>>().join(", ");
+    if exports.len() > MOST_NAMES {
+        let _ = write!(line, " and {} more", exports.len() - MOST_NAMES);
+    }
+    line
 }
 
 pub(super) fn check_kind(
@@ -187,10 +218,7 @@ pub(super) fn check_kind(
                 Kind::Program => "wasi:cli/run@0.2",
                 _ => "mongoqueue:jobs/handler@0.1",
             };
-            let exports = match inspection.exports.is_empty() {
-                true => "nothing".to_owned(),
-                false => inspection.exports.join(", "),
-            };
+            let exports = listed(&inspection.exports);
             format!("{wanted} exports {needed}, this exports {exports}")
         }
     };

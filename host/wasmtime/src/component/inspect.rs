@@ -63,6 +63,10 @@ impl std::fmt::Display for Kind {
 /// A page of memory; components can't have others here.
 const PAGE: u64 = 64 << 10;
 
+/// Components in components: toolchains make three levels or four. The time that wasmtime takes
+/// for them grows faster than their number, to many minutes for a hundred thousand.
+const DEPTH: u32 = 50;
+
 /// Says what some bytes are, and what they would need granted to run. Takes about as long as the
 /// digest; a component that is broken further inside shows when it is loaded.
 pub fn inspect(bytes: &[u8]) -> Inspection {
@@ -97,6 +101,9 @@ fn read(bytes: &[u8], inspection: &mut Inspection) -> Result<Kind, String> {
         match payload.map_err(|error| error.to_string())? {
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
                 return Ok(Kind::CoreModule);
+            }
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } if depth == DEPTH => {
+                return Err(format!("its parts are nested deeper than {DEPTH}"));
             }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
