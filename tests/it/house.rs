@@ -259,12 +259,13 @@ fn the_crates_keep_apart() -> Result<()> {
                 assert_eq!((ours, wasmtime), (vec!["mongoqueue"], true));
                 ensure!(!all.contains(&"mongodb"), "the adapter has a driver of its own");
             }
+            "mongoqueue-bench" => assert_eq!(ours, ["mongoqueue", "mongoqueue-wasmtime"]),
             // Tests may use everything.
             _ => continue,
         }
         checked += 1;
     }
-    assert_eq!(checked, 4);
+    assert_eq!(checked, 5);
     let cli = packages.iter().find(|package| name(package) == "mongoqueue-cli");
     let cli = dependencies(cli.context("the command line")?)?;
     ensure!(!cli.iter().any(|name| name.starts_with("wasmtime")), "{cli:?}");

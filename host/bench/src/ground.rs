@@ -6,7 +6,9 @@ use std::time::Duration;
 use bson::{Document, RawDocumentBuf, doc};
 use mongodb::options::{Acknowledgment, CollectionOptions, WriteConcern};
 use mongodb::{Client, Collection, Database};
-use mongoqueue::{ConnectOptions, Handler, JobId, MongoQueue, Queue, Summary, Worker, WorkerOptions};
+use mongoqueue::{
+    ConnectOptions, Handler, JobId, MongoQueue, Queue, Summary, Worker, WorkerOptions,
+};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -120,7 +122,12 @@ impl Ground {
     }
 
     /// A worker drains the queue alone; answers jobs per second.
-    pub(crate) async fn drain(&self, queue: &Queue, n: usize, handler: impl Handler) -> Result<f64> {
+    pub(crate) async fn drain(
+        &self,
+        queue: &Queue,
+        n: usize,
+        handler: impl Handler,
+    ) -> Result<f64> {
         let options =
             WorkerOptions { slots: SLOTS, until_empty: true, grace: GRACE, ..Default::default() };
         let worker = Worker::new(&queue.connection(), options).serve(queue.clone(), handler);

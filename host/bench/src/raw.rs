@@ -59,7 +59,11 @@ impl Raw {
     }
 
     /// The first `n` jobs that are due, whole, from a place on or from the head.
-    pub(crate) async fn find(&self, after: Option<(DateTime, ObjectId)>, n: usize) -> Result<Found> {
+    pub(crate) async fn find(
+        &self,
+        after: Option<(DateTime, ObjectId)>,
+        n: usize,
+    ) -> Result<Found> {
         let now = doc! { "$lte": ["$due", "$$NOW"] };
         let mut filter = doc! { "queue": QUEUE, "state": "ready", "$expr": now };
         let mut options = FindOptions::default();
@@ -72,14 +76,17 @@ impl Raw {
         let size = u32::try_from(n).unwrap_or(u32::MAX);
         let find = self.jobs.find(filter).with_options(options);
         let find = find.sort(doc! { "priority": -1, "due": 1, "_id": 1 });
-        let find = find.hint(Hint::Name(CLAIM_INDEX.to_owned())).limit(size.into()).batch_size(size);
+        let find =
+            find.hint(Hint::Name(CLAIM_INDEX.to_owned())).limit(size.into()).batch_size(size);
         let mut cursor = find.await?;
         let (mut ids, mut last, mut bytes) = (Vec::new(), None, 0);
         while bytes <= BATCH_BYTES && cursor.advance().await? {
             let document = cursor.current();
             bytes += document.as_bytes().len();
-            let read = || Some((document.get_datetime("due").ok()?, document.get_object_id("_id").ok()?));
-            let (due, id) = read().ok_or_else(|| Error::Wrong("a job of another kind".to_owned()))?;
+            let read =
+                || Some((document.get_datetime("due").ok()?, document.get_object_id("_id").ok()?));
+            let (due, id) =
+                read().ok_or_else(|| Error::Wrong("a job of another kind".to_owned()))?;
             ids.push(id.into());
             last = Some((due, id));
         }
@@ -121,7 +128,8 @@ impl Raw {
     pub(crate) async fn settle(&self, ids: Vec<Bson>, token: Bson) -> Result<()> {
         let held = doc! { "_id": { "$in": ids }, "queue": QUEUE, "claim.token": &token };
         let remove = doc! { "q": held, "limit": 0, "hint": { "_id": 1 } };
-        let close = doc! { "q": { "_id": token, "queue": QUEUE }, "limit": 1, "hint": { "_id": 1 } };
+        let close =
+            doc! { "q": { "_id": token, "queue": QUEUE }, "limit": 1, "hint": { "_id": 1 } };
         let steps = [
             doc! { "delete": JOBS, "deletes": [remove] },
             doc! { "delete": format!("{JOBS}.leases"), "deletes": [close] },
@@ -192,4 +200,3 @@ fn token() -> Bson {
     let bytes = rand::random::<[u8; 16]>().to_vec();
     Bson::Binary(Binary { subtype: BinarySubtype::Uuid, bytes })
 }
-

@@ -109,7 +109,9 @@ mod tests {
         let times = arrivals(10.0, Duration::from_millis(450), even);
         let millis: Vec<u128> = times.iter().map(|time| time.as_micros()).collect();
         assert_eq!(millis.len(), 4);
-        assert!(millis.windows(2).all(|pair| matches!(pair, [a, b] if (b - a).abs_diff(100_000) < 2)));
+        assert!(
+            millis.windows(2).all(|pair| matches!(pair, [a, b] if (b - a).abs_diff(100_000) < 2))
+        );
     }
 
     #[test]

@@ -21,9 +21,9 @@ impl Status {
         self.number(&["metrics", "operation", "writeConflicts"])
     }
 
-    /// Documents that came into being. In a drain these are the leases: one for each claim.
-    pub(crate) fn inserted(&self) -> f64 {
-        self.number(&["metrics", "document", "inserted"])
+    /// Documents that are gone.
+    pub(crate) fn deleted(&self) -> f64 {
+        self.number(&["metrics", "document", "deleted"])
     }
 
     /// Bytes that went to the disk: data, and the journal.

@@ -103,7 +103,11 @@ async fn a_judged_target_is_named() -> Result<()> {
     let (mongod, _) = somewhere().await?;
     let ended = little(&mongod, &["--only", "start", "--check"]).await?;
     let met = ended.stdout.contains("  met\n") || ended.stdout.contains("  met ");
-    ensure!(ended.stdout.contains("until it is ready, beside connecting  ≤ 50.0"), "{}", ended.stdout);
+    ensure!(
+        ended.stdout.contains("until it is ready, beside connecting  ≤ 50.0"),
+        "{}",
+        ended.stdout
+    );
     assert_eq!(ended.code, if met { 0 } else { 1 }, "{}", ended.stdout);
     let missed = ended.stderr.contains("error: targets missed: start cached");
     assert_eq!(missed, !met, "{}", ended.stderr);

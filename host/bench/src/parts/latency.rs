@@ -78,7 +78,8 @@ async fn starts(ground: &Ground, options: &Options) -> Result<Vec<f64>> {
         let put = Instant::now();
         queue.put(payload(n, options.payload)).await?;
         let start = tokio::time::timeout(LOST, starts.recv()).await.ok().flatten();
-        let start = start.ok_or_else(|| Error::Wrong("a job was put and never begun".to_owned()))?;
+        let start =
+            start.ok_or_else(|| Error::Wrong("a job was put and never begun".to_owned()))?;
         waits.push(start.duration_since(put).as_secs_f64() * 1e3);
         rest().await;
     }

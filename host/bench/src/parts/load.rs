@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bson::raw::RawBson;
-use mongoqueue::{Attempt, BoxError, Handler, NewJob, Payload, Queue, Worker, WorkerOptions, from_fn};
+use mongoqueue::{
+    Attempt, BoxError, Handler, NewJob, Payload, Queue, Worker, WorkerOptions, from_fn,
+};
 use tokio::task::JoinSet;
 
 use crate::crew::no_op;
@@ -34,15 +36,14 @@ pub(super) async fn measure(ground: &Ground, options: &Options) -> Result<Part> 
     let mut part = Part::new("load");
     let full = drain_rate(ground, options).await?;
     part.figure(("drain", "the rate of a drain, the median of three"), &[full], "jobs/s");
-    let mut curves = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)].map(|(name, share)| {
-        (share, Line { name: name.to_owned(), points: Vec::new() })
-    });
+    let mut curves = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99)]
+        .map(|(name, share)| (share, Line { name: name.to_owned(), points: Vec::new() }));
     let mut backlogs = Vec::new();
     for share in SHARES {
         let offered = Offered::at(full * share, options.time(LENGTH));
         let load = offered.run(ground, options.payload).await?;
         let percent = (share * 100.0).round();
-        let words = format!("at {percent} % of that, {:.0} jobs/s", full * share);
+        let words = format!("{percent} % of it, {:.0} jobs/s", full * share);
         for (p, line) in &mut curves {
             line.points.push((full * share, percentile(&load.waits, *p)));
         }
@@ -184,5 +185,6 @@ const POINTS: usize = 200;
 
 fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
     let step = points.len().div_ceil(POINTS).max(1);
-    points.into_iter().step_by(step).collect()
+    let end = points.last().copied();
+    points.into_iter().step_by(step).chain(end).collect()
 }

@@ -91,7 +91,7 @@ fn rate(looks: &[Look]) -> Option<(f64, f64)> {
 
 /// Puts as many as are done, until it fails or is dropped.
 async fn top_up(ground: &Ground, done: &AtomicU64, options: &Options) -> crate::Error {
-    let at_once = TOP_UP.min(options.waiting);
+    let at_once = TOP_UP.min(options.waiting.div_ceil(4));
     let mut clock = tokio::time::interval(Duration::from_millis(20));
     let mut put = 0;
     loop {

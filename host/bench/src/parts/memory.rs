@@ -54,7 +54,11 @@ pub(super) async fn measure(ground: &Ground, options: &Options) -> Result<Part> 
 }
 
 /// Components of these numbers as files.
-fn written(folder: &Path, deed: Deed, numbers: std::ops::Range<u32>) -> Result<Vec<std::path::PathBuf>> {
+fn written(
+    folder: &Path,
+    deed: Deed,
+    numbers: std::ops::Range<u32>,
+) -> Result<Vec<std::path::PathBuf>> {
     let write = |number| {
         let file = folder.join(format!("{number}.wasm"));
         std::fs::write(&file, component(deed, number)?).map_err(Error::Process)?;

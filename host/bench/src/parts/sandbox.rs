@@ -6,6 +6,7 @@ use std::time::Instant;
 use mongoqueue::{Attempt, Handler, Job, Outcome, Payload, from_fn};
 use mongoqueue_wasmtime::{ComponentHandler, ComponentSource, Grants};
 
+use crate::bare;
 use crate::crew::{no_op, sandbox};
 use crate::error::{Result, ensure};
 use crate::fill::{Filling, fill, payload};
@@ -13,7 +14,6 @@ use crate::ground::{Ground, QUEUE, SLOTS};
 use crate::guest::{self, Deed};
 use crate::options::{Options, Round, Samples};
 use crate::report::Part;
-use crate::bare;
 
 /// Attempts with no queue behind them.
 const ATTEMPTS: usize = 5_000;

@@ -24,7 +24,8 @@ pub(super) async fn measure(ground: &Ground, options: &Options) -> Result<Part> 
             let before = ground.status().await;
             rates.add(&round, drain(ground, jobs, *crew).await?);
             let after = ground.status().await;
-            let claims = after.inserted() - before.inserted();
+            // Beside the jobs only leases go, and each claim has one.
+            let claims = after.deleted() - before.deleted() - jobs as f64;
             conflicts.add(&round, 100.0 * (after.conflicts() - before.conflicts()) / claims);
         }
     }

@@ -47,8 +47,10 @@ fn machine(report: &Report) -> String {
         ("kernel", &machine.kernel),
         ("took", &took),
     ];
-    let rows: String =
-        rows.iter().map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>", text(value))).collect();
+    let rows: String = rows
+        .iter()
+        .map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>", text(value)))
+        .collect();
     let command = text(&report.command);
     let warning = match machine.optimised {
         true => "",
