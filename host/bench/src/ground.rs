@@ -1,6 +1,7 @@
 //! Where it is measured: a database of the bench's own on somebody's server, which goes in the end.
 
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bson::{Document, RawDocumentBuf, doc};
@@ -27,6 +28,7 @@ pub struct Ground {
     pub(crate) client: Client,
     pub(crate) again: Again,
     name: String,
+    queues: OnceLock<MongoQueue>,
     stop: CancellationToken,
     workers: TaskTracker,
 }
@@ -62,7 +64,8 @@ impl Ground {
             refuse_queues(&guarded).await?;
         }
         let (stop, workers) = (CancellationToken::new(), TaskTracker::new());
-        Ok(Self { uri: uri.to_owned(), client, again, name, stop, workers })
+        let queues = OnceLock::new();
+        Ok(Self { uri: uri.to_owned(), client, again, name, queues, stop, workers })
     }
 
     /// The database's name.
@@ -91,10 +94,12 @@ impl Ground {
         self.client.database(&self.name)
     }
 
-    /// Empty, initialised collections; what was there is gone.
+    /// Empty, initialised collections; what was there is gone. The connection is always the same, as
+    /// the bare driver's is: neither of the two opens one while it is measured.
     pub(crate) async fn fresh(&self) -> Result<MongoQueue> {
         self.database().drop().await?;
-        Ok(MongoQueue::init(&self.uri, self.options()).await?)
+        let made = MongoQueue::init(&self.uri, self.options()).await?;
+        Ok(self.queues.get_or_init(|| made).clone())
     }
 
     /// One more connection, as another process would have it.

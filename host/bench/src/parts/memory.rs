@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::crew::{Crew, Role, sandbox};
 use crate::error::{Error, Result, ensure};
-use crate::fill::{Filling, fill, left, queue_name};
-use crate::ground::Ground;
+use crate::fill::{Filling, fill};
+use crate::ground::{Ground, QUEUE};
 use crate::guest::{Deed, component};
 use crate::options::Options;
 use crate::process;
@@ -79,6 +79,7 @@ async fn resident(ground: &Ground, role: &Role, options: &Options) -> Result<f64
 
 /// What each of so many guests that run adds, in KiB, to a worker that waits for them.
 async fn running_guests(ground: &Ground, role: &Role, n: usize, options: &Options) -> Result<f64> {
+    let queue = ground.fresh().await?.queue(QUEUE)?;
     let mut crew = Crew::start(ground, 1, role).await?;
     crew.go().await?;
     tokio::time::sleep(options.time(SETTLED)).await;
@@ -86,9 +87,9 @@ async fn running_guests(ground: &Ground, role: &Role, n: usize, options: &Option
     fill(ground, n, Filling::of(options.payload)).await?;
     tokio::time::sleep(options.time(SPUN)).await;
     let most = crew.id().map_or(f64::NAN, process::peak);
-    let held = left(ground).await?;
+    let held = queue.stats().await?.running;
     // Its guests never come to an end, and it is not asked for one.
     drop(crew);
-    ensure(held == n as u64, || format!("{held} of {n} guests of {} run", queue_name(0)))?;
+    ensure(held == n as u64, || format!("{held} of {n} guests run"))?;
     Ok((most - before) * 1_024.0 / n as f64)
 }
