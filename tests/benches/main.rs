@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use mongoqueue_bench::{Ground, Options, Report, Step, judged, page, part, run, worker_process};
+use mongoqueue_bench::{Ground, Options, Report, Step, run, worker_process};
 use mongoqueue_mongod::{Data, Mongod, Places};
 use mongoqueue_tests::{built, server};
 
@@ -92,7 +92,7 @@ async fn bench(mut args: Args, words: &[String]) -> Result<()> {
         if let Step::Done(done) = step
             && !args.json
         {
-            println!("{}\n", part(done, false));
+            println!("{}\n", done.table(false));
         }
     };
     let words: Vec<&str> = words.iter().map(String::as_str).filter(|it| *it != "--bench").collect();
@@ -107,12 +107,12 @@ async fn bench(mut args: Args, words: &[String]) -> Result<()> {
     }
     let report = measured.context("interrupted; nothing of the bench is left")??;
     if let Some(file) = &args.html {
-        std::fs::write(file, page(&report)).with_context(|| file.display().to_string())?;
+        std::fs::write(file, report.page()).with_context(|| file.display().to_string())?;
     }
     if args.json {
         println!("{}", serde_json::to_string(&report)?);
     } else {
-        println!("{}\n\n{}", judged(&report.targets, false), report.machine.words());
+        println!("{}\n\n{}", report.verdicts(false), report.machine.words());
     }
     verdict(&args, &report)
 }

@@ -94,8 +94,8 @@ impl Ground {
         self.client.database(&self.name)
     }
 
-    /// Empty, initialised collections; what was there is gone. The connection is always the same, as
-    /// the bare driver's is: neither of the two opens one while it is measured.
+    /// Empty, initialised collections; what was there is gone. The connection is always the same,
+    /// as the bare driver's is: neither of the two opens one while it is measured.
     pub(crate) async fn fresh(&self) -> Result<MongoQueue> {
         self.database().drop().await?;
         let made = MongoQueue::init(&self.uri, self.options()).await?;
@@ -157,7 +157,7 @@ impl Ground {
     }
 }
 
-/// Jobs that a worker runs at once where its handlers do nothing: enough that none waits for a slot.
+/// Jobs that a worker runs at once where its handlers do nothing: none waits for a slot.
 pub(crate) const SLOTS: usize = 64;
 /// Handlers here have nothing to finish.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);

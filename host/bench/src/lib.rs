@@ -42,7 +42,7 @@ pub use crew::worker_process;
 pub use error::{Error, Result};
 pub use ground::{Again, Ground};
 pub use options::Options;
-pub use report::{Figure, Line, Machine, Part, Plot, Report, judged, page, part};
+pub use report::{Figure, Line, Machine, Part, Plot, Report};
 pub use stats::{Spread, arrivals, percentile, ratios};
 pub use targets::{Bound, Judged};
 

@@ -68,7 +68,9 @@ impl Raw {
         let mut filter = doc! { "queue": QUEUE, "state": "ready", "$expr": now };
         let mut options = FindOptions::default();
         if let Some((due, id)) = after {
-            let key = |due: DateTime, id: Bson| doc! { "queue": QUEUE, "priority": 0, "due": due, "_id": id };
+            let key = |due: DateTime, id: Bson| {
+                doc! { "queue": QUEUE, "priority": 0, "due": due, "_id": id }
+            };
             filter.insert("_id", doc! { "$ne": id });
             options.min = Some(key(due, id.into()));
             options.max = Some(key(DateTime::now(), Bson::MinKey));

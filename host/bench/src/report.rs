@@ -10,9 +10,7 @@ mod machine;
 mod people;
 mod plot;
 
-pub use html::page;
 pub use machine::Machine;
-pub use people::{judged, part};
 
 /// All of it: one document for programs.
 #[derive(Clone, Debug, Serialize)]
@@ -114,12 +112,27 @@ impl Part {
         self.figure(words, &ratios(these, those), TIMES);
     }
 
+    /// For people at a terminal: a table under its headline.
+    pub fn table(&self, colours: bool) -> String {
+        people::part(self, colours)
+    }
+
     pub(crate) fn note(&mut self, words: impl Into<String>) {
         self.notes.push(words.into());
     }
 }
 
 impl Report {
+    /// For people at a terminal: the targets, and what came of each.
+    pub fn verdicts(&self, colours: bool) -> String {
+        people::judged(&self.targets, colours)
+    }
+
+    /// A page of HTML with everything, which needs no other file.
+    pub fn page(&self) -> String {
+        html::page(self)
+    }
+
     /// The targets that were missed.
     pub fn missed(&self) -> impl Iterator<Item = &Judged> {
         self.targets.iter().filter(|judged| judged.met == Some(false))

@@ -1,5 +1,5 @@
-//! `bench`: that it measures everything and says so; that it refuses, and leaves nothing behind. How
-//! fast anything is, is not tested.
+//! `bench`: that it measures everything and says so; that it refuses, and leaves nothing behind.
+//! How fast anything is, is not tested.
 
 use anyhow::{Context, Result, ensure};
 use bson::doc;

@@ -27,7 +27,7 @@ const SHARES: [f64; 6] = [0.05, 0.1, 0.25, 0.5, 0.75, 0.9];
 const HALF: f64 = 0.5;
 /// For each share.
 const LENGTH: Duration = Duration::from_secs(6);
-/// Who puts gathers the arrivals of that long, and sends them as one command beside the earlier ones.
+/// Who puts gathers the arrivals of that long, and sends them beside the earlier ones.
 const GATHER: Duration = Duration::from_millis(5);
 /// Longer than that a queue that fell behind is not waited for.
 const PATIENCE: Duration = Duration::from_secs(30);

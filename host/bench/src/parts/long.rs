@@ -51,7 +51,7 @@ pub(super) async fn measure(ground: &Ground, options: &Options) -> Result<Part> 
     part.figure(("last", "in the last fifth"), &[last], "jobs/s");
     part.figure(("last/first", "the last fifth / the first"), &[last / first], "×");
     part.note(format!(
-        "{} jobs wait all the time, for {} s; what is done is topped up by the bare driver beside it",
+        "{} jobs wait all the time, for {} s; the bare driver tops up beside it what is done",
         options.waiting,
         options.long.as_secs()
     ));

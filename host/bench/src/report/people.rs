@@ -9,7 +9,7 @@ use crate::targets::{Bound, Judged};
 const GAP: u16 = 2;
 
 /// A part as a table under its headline.
-pub fn part(part: &Part, colours: bool) -> String {
+pub(super) fn part(part: &Part, colours: bool) -> String {
     let mut table = empty(&["", "least", "median", "most", ""], colours);
     for figure in &part.figures {
         let Figure { what, unit, spread, runs, .. } = figure;
@@ -29,7 +29,7 @@ pub fn part(part: &Part, colours: bool) -> String {
 }
 
 /// The targets, each with what came of it.
-pub fn judged(all: &[Judged], colours: bool) -> String {
+pub(super) fn judged(all: &[Judged], colours: bool) -> String {
     let mut table = empty(&["part", "target", "wanted", "is", "", ""], colours);
     for judged in all {
         let (word, colour) = match judged.met {

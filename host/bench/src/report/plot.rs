@@ -66,6 +66,8 @@ where
     Y::CoordDescType: Ranged<ValueType = f64> + ValueFormatter<f64>,
 {
     area.fill(&WHITE)?;
+    // Lines between the powers of ten; elsewhere the labelled ones are enough.
+    let between = if plot.log { BLACK.mix(0.05) } else { TRANSPARENT };
     let mut chart = ChartBuilder::on(area)
         .margin(12)
         .margin_right(24)
@@ -74,7 +76,7 @@ where
         .build_cartesian_2d(0.0..x.end, y)?;
     chart
         .configure_mesh()
-        .light_line_style(TRANSPARENT)
+        .light_line_style(between)
         .bold_line_style(BLACK.mix(0.12))
         .axis_style(BLACK.mix(0.6))
         .x_desc(plot.x)

@@ -13,8 +13,8 @@ use super::values;
 /// Measure how fast the queue is on this server, beside what the bare driver does there.
 ///
 /// Everything happens in a database of its own, which is dropped at the end, also after Ctrl-C. It
-/// keeps the server busy for some minutes: where the database that is named holds a queue, nothing is
-/// measured without --force.
+/// keeps the server busy for some minutes: where the database that is named holds a queue, nothing
+/// is measured without --force.
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
     /// Measure these parts alone, with commas between; a wrong name lists them.

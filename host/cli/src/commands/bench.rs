@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use indicatif::ProgressBar;
-use mongoqueue_bench::{Error, Ground, Options, Report, Step, judged, page, part, worker_process};
+use mongoqueue_bench::{Error, Ground, Options, Report, Step, worker_process};
 
 use crate::args::{BenchArgs, Global};
 use crate::connect::{self, server};
@@ -54,7 +54,7 @@ async fn measure(ground: &Ground, options: &Options, show: Show) -> Result<Repor
                 waiting.set_message(format!("measuring {name}"));
             }
             Step::Done(done) if !show.json && said.is_ok() => {
-                said = show.line(&format!("{}\n", part(done, show.colours)));
+                said = show.line(&format!("{}\n", done.table(show.colours)));
             }
             _ => {}
         }
@@ -68,7 +68,7 @@ async fn measure(ground: &Ground, options: &Options, show: Show) -> Result<Repor
 
 fn answer(show: Show, args: &BenchArgs, report: &Report) -> Result<()> {
     if let Some(file) = &args.html {
-        fs::write(file, page(report)).map_err(|error| unwritable(file, &error))?;
+        fs::write(file, report.page()).map_err(|error| unwritable(file, &error))?;
     }
     if show.json {
         let value = serde_json::to_value(report).map_err(|error| {
@@ -77,7 +77,7 @@ fn answer(show: Show, args: &BenchArgs, report: &Report) -> Result<()> {
         show.line(&escape::json(&value))?;
     } else {
         if args.check {
-            show.line(&format!("{}\n", judged(&report.targets, show.colours)))?;
+            show.line(&format!("{}\n", report.verdicts(show.colours)))?;
         }
         show.line(&report.machine.words())?;
         if !report.machine.optimised {
