@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
 mod claimers;
+mod budgets;
 mod components;
 mod deaths;
 mod demo;

@@ -39,6 +39,12 @@ mod payloads;
 
 mod worlds;
 
+mod budgets;
+
+mod compile;
+
+mod host;
+
 /// How long jobs are kept whose end is looked at.
 const HOUR: Duration = Duration::from_secs(3_600);
 

@@ -1,19 +1,20 @@
 //! From a file to code that can be run: what it is, whether it may, compiled or found compiled.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use wasmtime::component::{Component, InstancePre};
 
 use crate::jobs::Grants;
-use crate::sandbox::{Guest, Sandbox, weight};
+use crate::sandbox::{Guest, Limits, Sandbox, Seat, weight};
 
 mod cache;
+mod compile;
 mod error;
 mod imports;
 mod inspect;
 
 pub(crate) use cache::Cache;
+pub use compile::{Compiler, compile_for_parent};
 pub use error::{Blame, LoadError};
 pub use imports::{Import, Need};
 pub use inspect::{Inspection, Kind, inspect};
@@ -91,6 +92,7 @@ pub(crate) struct Loaded {
     pub(crate) cached: bool,
     /// The sandbox's slots that an instance takes.
     pub(crate) weight: u32,
+    pub(crate) seat: Seat,
     pub(crate) pre: InstancePre<Guest>,
 }
 
@@ -99,20 +101,25 @@ pub(crate) fn load(
     sandbox: &Sandbox,
     source: ComponentSource,
     grants: &Grants,
+    limits: &Limits,
     wanted: Kind,
 ) -> Result<Loaded, LoadError> {
-    let (name, bytes) = source.read(sandbox.limits().component_bytes)?;
+    let (name, bytes) = source.read(limits.component_bytes)?;
     let inspection = inspect(&bytes);
     error::check_kind(&name, &inspection, wanted)?;
     error::check_imports(&name, &inspection, grants)?;
-    error::check_memory(&name, &inspection, sandbox.limits().memory)?;
+    error::check_memory(&name, &inspection, limits.memory)?;
+    error::check_whole(&name, limits.memory, sandbox.whole_memory())?;
+
+    let full = || LoadError::TooMany { name: name.clone(), limit: sandbox.host().components };
+    let seat = sandbox.seat().ok_or_else(full)?;
 
     let (component, cached) = compiled(sandbox, &name, &bytes, &inspection.digest)?;
     let pre = sandbox
         .linker()
         .instantiate_pre(&component)
         .map_err(|error| LoadError::Mismatch { name: name.clone(), why: format!("{error:#}") })?;
-    Ok(Loaded { name, digest: inspection.digest, cached, weight: weight(&component), pre })
+    Ok(Loaded { name, digest: inspection.digest, cached, weight: weight(&component), seat, pre })
 }
 
 fn compiled(
@@ -121,32 +128,19 @@ fn compiled(
     bytes: &[u8],
     digest: &str,
 ) -> Result<(Component, bool), LoadError> {
-    if let Some(component) = sandbox.cache().and_then(|cache| cache.find(sandbox.engine(), digest))
-    {
+    let find = || sandbox.cache().and_then(|cache| cache.find(sandbox.engine(), digest));
+    if let Some(component) = find() {
         return Ok((component, true));
     }
-    let component = compile(sandbox, name, bytes)?;
+    let _turn = sandbox.compiling();
+    // Somebody may have compiled it before it was our turn.
+    if let Some(component) = find() {
+        return Ok((component, true));
+    }
+    let component = compile::compile(sandbox, name, bytes)?;
     if let Some(cache) = sandbox.cache() {
         // A full disk costs time at the next start, and nothing now.
         let _ = cache.keep(&component, digest);
     }
     Ok((component, false))
-}
-
-/// The compiler has panicked on valid components before, so that is an answer too.
-fn compile(sandbox: &Sandbox, name: &str, bytes: &[u8]) -> Result<Component, LoadError> {
-    let engine = sandbox.engine();
-    let compiling = AssertUnwindSafe(|| Component::from_binary(engine, bytes));
-    match catch_unwind(compiling) {
-        Ok(Ok(component)) => Ok(component),
-        Ok(Err(error)) => {
-            Err(LoadError::Invalid { name: name.to_owned(), why: format!("{error:#}") })
-        }
-        Err(panic) => {
-            let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
-            let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
-            let why = words.unwrap_or_else(|| "no reason given".into());
-            Err(LoadError::CompilerFailed { name: name.to_owned(), why })
-        }
-    }
 }

@@ -16,10 +16,10 @@
 //! # }
 //! ```
 //!
-//! In reading order: [`Sandbox`] and its [`Limits`], which every guest shares; [`Grants`], the
+//! In reading order: [`Sandbox`], the [`Limits`] of each guest and the [`HostLimits`] of all; [`Grants`], the
 //! queues that a guest may use; [`ComponentHandler`], which serves a queue, and [`Command`], a
 //! program with a loop of its own; [`inspect`] and [`LoadError`], what a component is and why it
-//! is refused; [`LogLine`], what guests say.
+//! is refused; [`Compiler`], who makes code of it; [`LogLine`], what guests say.
 //!
 //! For a host of your own: [`add_to_linker`] with [`JobsCtx`] and [`JobsView`], over [`bindings`].
 //! This version is for wasmtime 48.
@@ -34,11 +34,14 @@ mod log;
 mod sandbox;
 
 pub use command::Command;
-pub use component::{Blame, ComponentSource, Import, Inspection, Kind, LoadError, Need, inspect};
+pub use component::{
+    Blame, Compiler, ComponentSource, Import, Inspection, Kind, LoadError, Need,
+    compile_for_parent, inspect,
+};
 pub use handler::ComponentHandler;
 pub use jobs::{
     BoundQueue, Grants, GuestError, GuestPutOptions, HeldLease, Jobs, JobsCtx, JobsCtxBuilder,
     JobsCtxView, JobsView, add_to_linker, add_to_linker_with,
 };
 pub use log::{Level, LogLine, LogSink, Source};
-pub use sandbox::{Limits, Sandbox, SandboxError, SandboxOptions};
+pub use sandbox::{HostLimits, Limits, Sandbox, SandboxError, SandboxOptions};

@@ -85,7 +85,7 @@ async fn a_file_says_where_it_is_wrong() -> Result<()> {
       |
     2 | concurency = 3
       | ^^^^^^^^^^
-    unknown field `concurency`, expected one of `concurrency`, `lease`, `grace`, `until_empty`, `queue`
+    unknown field `concurency`, expected one of `concurrency`, `lease`, `grace`, `until_empty`, `host`, `queue`
     ");
     std::fs::write(&file, "lease = \"30\"\n")?;
     let said = cli.error(2, &["work", "--config", &path]).await?;

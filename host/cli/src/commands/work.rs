@@ -14,6 +14,7 @@ use crate::{connect, signals};
 
 mod config;
 mod events;
+mod host;
 
 pub(super) async fn run(global: &Global, show: Show, args: WorkArgs) -> Result<()> {
     let config = Config::of(&args)?;
@@ -32,10 +33,10 @@ pub(super) async fn run(global: &Global, show: Show, args: WorkArgs) -> Result<(
             false => Granting::File { queue: name },
         };
         let waiting = component::compiling(show, &served.component);
-        let handler = component::handler(&sandbox, &served.component, grants).await;
+        let handler = component::handler(&sandbox, &served.component, grants, limits).await;
         waiting.finish_and_clear();
         let handler = handler.map_err(|error| refused(&error, granting))?;
-        let handler = handler.with_limits(limits).with_log(log::sink(sink.clone(), name));
+        let handler = handler.with_log(log::sink(sink.clone(), name));
         worker = worker.serve(mq.queue(name)?, handler);
     }
     drop(sink);
@@ -43,7 +44,13 @@ pub(super) async fn run(global: &Global, show: Show, args: WorkArgs) -> Result<(
 }
 
 fn sandbox(config: &Config, instances: u32) -> Result<Sandbox> {
-    let options = SandboxOptions { limits: config.most(), instances, cache: component::cache() };
+    let options = SandboxOptions {
+        limits: config.most(),
+        host: config.host.limits(),
+        instances,
+        cache: component::cache(),
+        compiler: component::compiler(),
+    };
     Ok(Sandbox::new(options)?)
 }
 

@@ -7,6 +7,7 @@ use mongoqueue::Attempt;
 
 use super::Grants;
 use super::error::GuestError;
+use super::rates::Rates;
 use crate::bindings::types;
 use crate::log::{JobLog, LogSink};
 use crate::sandbox::Limits;
@@ -20,6 +21,7 @@ struct Inner {
     attempt: Option<Attempt>,
     log: JobLog,
     limits: Limits,
+    rates: Rates,
     puts: AtomicU32,
     put_bytes: AtomicUsize,
     leases: Arc<AtomicUsize>,
@@ -74,6 +76,7 @@ impl JobsCtxBuilder {
             grants: self.grants,
             attempt: self.attempt,
             log,
+            rates: Rates::new(&self.limits),
             limits: self.limits,
             puts: AtomicU32::new(0),
             put_bytes: AtomicUsize::new(0),
@@ -104,6 +107,10 @@ impl JobsCtx {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    pub(super) fn rates(&self) -> &Rates {
+        &self.0.rates
     }
 
     /// The attempt, or what a guest without one is told.

@@ -83,6 +83,7 @@ impl queue::HostQueue for JobsCtxView<'_> {
         let options = self.put_options(options)?;
         self.ctx.book_puts(1, payload.data.len())?;
         let NewJob { payload, options, .. } = self.new_job(payload, options)?;
+        self.ctx.admit(&queue, 1).await?;
         let receipt = queue.put(payload).options(options).await.map_err(tell)?;
         Ok(receipt.id.to_string())
     }
@@ -109,6 +110,7 @@ impl queue::HostQueue for JobsCtxView<'_> {
                 Err(error) => answers.push(Some(error.downcast().map_err(GuestError::trap)?)),
             }
         }
+        self.ctx.admit(&queue, jobs.len()).await?;
         let mut receipts = queue.put_many(jobs).await.map_err(tell)?.into_iter();
         let answer = |refused: Option<types::Error>| match refused {
             Some(error) => Err(error),
@@ -127,6 +129,7 @@ impl queue::HostQueue for JobsCtxView<'_> {
         id: String,
     ) -> Result<queue::JobInfo, GuestError> {
         let queue = self.bound(&this)?.to_look_at()?.clone();
+        self.ctx.pace_ask().await?;
         let job = queue.get(&job_id(&id)?).await.map_err(tell)?;
         Ok(job_info(&job))
     }
@@ -137,12 +140,14 @@ impl queue::HostQueue for JobsCtxView<'_> {
         id: String,
     ) -> Result<types::Status, GuestError> {
         let queue = self.bound(&this)?.to_put()?.clone();
+        self.ctx.pace_ask().await?;
         let state = queue.cancel(&job_id(&id)?).await.map_err(tell)?;
         Ok(status(state, None))
     }
 
     async fn stats(&mut self, this: Resource<BoundQueue>) -> Result<queue::Stats, GuestError> {
         let queue = self.bound(&this)?.to_look_at()?.clone();
+        self.ctx.pace_ask().await?;
         let stats = queue.stats().await.map_err(tell)?;
         Ok(queue::Stats {
             scheduled: stats.scheduled,

@@ -12,6 +12,7 @@ use wasmtime_wasi::p2::{self, bindings as wasi};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
+use super::chance::{self, Chance};
 use super::engine::TICK;
 use super::meter::{Meter, Refusal};
 use super::output::Output;
@@ -27,6 +28,8 @@ pub(crate) enum Cut {
     LeaseLost,
     #[error("it has computed for too long")]
     Cpu,
+    #[error("it has taken too many random bytes")]
+    Random,
 }
 
 /// What a program is started with. A handler has its job instead.
@@ -45,6 +48,8 @@ pub(crate) struct Guest {
     deadline: Option<Instant>,
     /// How long it may still compute.
     cpu: Duration,
+    /// Random bytes that it may still take.
+    random: u64,
 }
 
 impl Guest {
@@ -56,12 +61,13 @@ impl Guest {
         wasi.stdout(Output::new(jobs.log().clone(), Source::Stdout))
             .stderr(Output::new(jobs.log().clone(), Source::Stderr))
             .args(&input.args)
-            .max_random_size(limits.hostcall_bytes as u64);
+            .max_random_size(limits.random_bytes as u64);
         if !input.stdin.is_empty() {
             wasi.stdin(MemoryInputPipe::new(input.stdin.clone()));
         }
         let (wasi, meter, cpu) = (wasi.build(), Meter::new(limits), limits.cpu);
-        Self { table, wasi, jobs, meter, deadline, cpu }
+        let random = limits.random_bytes as u64;
+        Self { table, wasi, jobs, meter, deadline, cpu, random }
     }
 
     pub(super) fn meter(&mut self) -> &mut dyn ResourceLimiter {
@@ -70,6 +76,10 @@ impl Guest {
 
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         self.meter.refusal()
+    }
+
+    pub(super) fn chance(&mut self) -> Chance<'_> {
+        Chance { source: self.wasi.random(), left: &mut self.random }
     }
 
     /// Asked at each tick of the engine's clock while the guest computes.
@@ -105,7 +115,6 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     jobs::add_to_linker(l)?;
     // Streams, polls, clocks, randomness, stdio.
     p2::add_to_linker_proxy_interfaces_async(l)?;
-    wasi::random::insecure::add_to_linker::<Guest, WasiRandom>(l, Guest::random)?;
     wasi::random::insecure_seed::add_to_linker::<Guest, WasiRandom>(l, Guest::random)?;
     wasi::cli::exit::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
     wasi::cli::environment::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
@@ -116,5 +125,6 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     wasi::cli::terminal_stderr::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
     wasi::filesystem::preopens::add_to_linker::<Guest, WasiFilesystem>(l, Guest::filesystem)?;
     wasi::filesystem::types::add_to_linker::<Guest, WasiFilesystem>(l, Guest::filesystem)?;
+    chance::add_to_linker(l)?;
     Ok(linker)
 }

@@ -6,6 +6,9 @@
 //! grace = "20s"
 //! until_empty = false
 //!
+//! [host]
+//! memory = "4GiB"                    # of all components that run at the same time
+//!
 //! [queue.emails]
 //! component = "emails.wasm"          # relative to this file
 //! queues = { next = "reports" }      # its own name = the queue it may put on
@@ -18,11 +21,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use mongoqueue::WorkerOptions;
-use mongoqueue_wasmtime::Limits;
 use serde::{Deserialize, Deserializer};
 
+use super::host::Host;
 use crate::args::{WorkArgs, parse_duration, parse_size};
-use crate::trouble::{Exit, Result, Trouble};
+use crate::trouble::{Result, Trouble};
+
+mod limits;
 
 /// All that `work` was told, by its file and on the command line.
 #[derive(Debug, Default, Deserialize)]
@@ -35,6 +40,8 @@ pub(super) struct Config {
     grace: Option<Duration>,
     #[serde(default)]
     until_empty: bool,
+    #[serde(default)]
+    pub(super) host: Host,
     #[serde(default, rename = "queue")]
     pub(super) queues: BTreeMap<String, Served>,
 }
@@ -55,15 +62,39 @@ pub(super) struct Served {
     pub(super) by_options: bool,
     #[serde(default, deserialize_with = "size")]
     memory: Option<usize>,
-    #[serde(default, deserialize_with = "duration")]
-    cpu: Option<Duration>,
+    #[serde(default, deserialize_with = "size")]
+    hostcall: Option<usize>,
+    #[serde(default, deserialize_with = "size")]
+    payload: Option<usize>,
     #[serde(default, deserialize_with = "size")]
     output: Option<usize>,
     #[serde(default, deserialize_with = "size")]
     saved: Option<usize>,
     #[serde(default, deserialize_with = "size")]
     log: Option<usize>,
+    #[serde(default, deserialize_with = "size")]
+    stderr: Option<usize>,
+    #[serde(default, deserialize_with = "size")]
+    random: Option<usize>,
+    #[serde(default, deserialize_with = "size")]
+    put_bytes: Option<usize>,
+    #[serde(default, deserialize_with = "size")]
+    component_size: Option<usize>,
+    #[serde(default, deserialize_with = "duration")]
+    cpu: Option<Duration>,
+    #[serde(default, deserialize_with = "duration")]
+    wait: Option<Duration>,
+    tables: Option<usize>,
+    instances: Option<usize>,
+    handles: Option<usize>,
+    log_lines: Option<u32>,
     puts: Option<u32>,
+    puts_per_second: Option<u32>,
+    waiting: Option<u64>,
+    notes_per_second: Option<u32>,
+    saves_per_second: Option<u32>,
+    asks_per_second: Option<u32>,
+    leases: Option<usize>,
 }
 
 impl Config {
@@ -120,49 +151,14 @@ impl Config {
             ..default
         }
     }
-
-    /// What any of the components may use: the sandbox is made for that.
-    pub(super) fn most(&self) -> Limits {
-        let default = Limits::default();
-        let memory = self.queues.values().filter_map(|served| served.memory).max();
-        Limits { memory: memory.unwrap_or(0).max(default.memory), ..default }
-    }
 }
 
-impl Served {
-    /// What this component may use. `payload_limit`: the most that the connection lets through.
-    pub(super) fn limits(&self, payload_limit: usize) -> Result<Limits> {
-        let default = Limits::default();
-        let output = self.output.unwrap_or(default.output_bytes);
-        let saved = self.saved.unwrap_or(default.saved_bytes);
-        if self.output.is_some_and(|output| output > payload_limit) || saved > payload_limit {
-            let most = output.max(saved);
-            return Err(Trouble::new(
-                Exit::Misuse,
-                "misuse",
-                format!("output or saved state of {most} bytes needs a --payload-limit as large"),
-            ));
-        }
-        Ok(Limits {
-            memory: self.memory.unwrap_or(default.memory),
-            cpu: self.cpu.unwrap_or(default.cpu),
-            output_bytes: output,
-            saved_bytes: saved,
-            // What is returned crosses in one call, with something around it.
-            hostcall_bytes: default.hostcall_bytes.max(2 * output.max(saved)),
-            log_bytes: self.log.unwrap_or(default.log_bytes),
-            puts: self.puts.unwrap_or(default.puts),
-            ..default
-        })
-    }
-}
-
-fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Duration>, D::Error> {
+pub(super) fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Duration>, D::Error> {
     let text = String::deserialize(input)?;
     parse_duration(&text).map(Some).map_err(serde::de::Error::custom)
 }
 
-fn size<'de, D: Deserializer<'de>>(input: D) -> Result<Option<usize>, D::Error> {
+pub(super) fn size<'de, D: Deserializer<'de>>(input: D) -> Result<Option<usize>, D::Error> {
     let text = String::deserialize(input)?;
     parse_size(&text).map(Some).map_err(serde::de::Error::custom)
 }
@@ -206,13 +202,5 @@ mod tests {
             let message = read(text).map_or_else(|e| e.message, |c| panic!("accepted: {c:?}"));
             assert!(message.contains(line) && message.contains(words), "{text}: {message}");
         }
-    }
-
-    #[test]
-    fn an_output_is_not_larger_than_what_can_be_stored() {
-        let served = Served { output: Some(2 << 20), ..Served::default() };
-        assert!(served.limits(1 << 20).is_err());
-        let limits = served.limits(4 << 20).map(|l| (l.output_bytes, l.hostcall_bytes));
-        assert_eq!(limits.ok(), Some((2 << 20, 8 << 20)));
     }
 }
