@@ -55,6 +55,7 @@ pub(crate) async fn load(
             limits: Limits { memory: 16 << 20, ..Limits::default() },
             instances: 16,
             cache: Some(guests.cache),
+            ..SandboxOptions::default()
         };
         let sandbox = Sandbox::new(options)?;
         let load =
