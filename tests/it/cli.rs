@@ -24,7 +24,9 @@ mod options;
 mod people;
 mod pull;
 mod relatives;
+mod replay;
 mod seed;
+mod trust;
 mod uris;
 mod work;
 

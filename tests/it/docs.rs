@@ -11,6 +11,7 @@ use mongoqueue_tests::built;
 
 use crate::house;
 
+mod attacks;
 mod commands;
 mod links;
 mod names;

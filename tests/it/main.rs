@@ -41,6 +41,8 @@ mod worker;
 
 mod sandbox;
 
+mod hostile;
+
 mod cli;
 
 mod docs;

@@ -17,6 +17,8 @@ use serde_json::Value;
 
 mod deaths;
 
+mod evidence;
+
 mod handmade;
 
 mod floods;
@@ -35,6 +37,8 @@ mod cache;
 
 mod refusals;
 
+mod trust;
+
 mod payloads;
 
 mod worlds;
@@ -45,11 +49,13 @@ mod compile;
 
 mod host;
 
+mod powers;
+
 /// How long jobs are kept whose end is looked at.
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// One engine for the process. What it compiles stays with what cargo built, for the next run.
-fn sandbox() -> Result<&'static Sandbox> {
+pub(crate) fn sandbox() -> Result<&'static Sandbox> {
     static SANDBOX: OnceLock<Sandbox> = OnceLock::new();
     if let Some(sandbox) = SANDBOX.get() {
         return Ok(sandbox);
@@ -60,7 +66,7 @@ fn sandbox() -> Result<&'static Sandbox> {
 }
 
 /// A guest of the guest crate.
-fn source(guest: &str) -> Result<ComponentSource> {
+pub(crate) fn source(guest: &str) -> Result<ComponentSource> {
     Ok(ComponentSource::file(built::guest(guest)?))
 }
 
@@ -84,6 +90,15 @@ async fn work(stage: &Stage, handler: ComponentHandler) -> Result<Vec<WorkerEven
     Ok(events.all())
 }
 
+/// A guest of the guest crate as `wasm-tools metadata add --version` leaves it: with a custom
+/// section more.
+pub(crate) fn versioned(guest: &str, version: &str) -> Result<Vec<u8>> {
+    let body = [&[7], &b"version"[..], version.as_bytes()].concat();
+    ensure!(body.len() < 128, "its length has one byte");
+    let section = [&[0, u8::try_from(body.len())?], &body[..]].concat();
+    Ok([std::fs::read(built::guest(guest)?)?, section].concat())
+}
+
 /// What an attempt with no queue behind it comes to.
 async fn outcome(handler: &ComponentHandler, payload: &Value) -> Result<Outcome> {
     let job = Job::new("q", payload.clone().into_payload()?);
@@ -91,7 +106,7 @@ async fn outcome(handler: &ComponentHandler, payload: &Value) -> Result<Outcome>
 }
 
 /// Starts this test binary again for an ignored test, with more environment.
-fn start_again(test: &str, environment: &[(&str, &str)]) -> Result<Child> {
+pub(crate) fn start_again(test: &str, environment: &[(&str, &str)]) -> Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--exact", test, "--ignored", "--nocapture"]).envs(environment.iter().copied());
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -99,7 +114,7 @@ fn start_again(test: &str, environment: &[(&str, &str)]) -> Result<Child> {
 }
 
 /// Waits for it, and for it to have passed.
-fn passed(process: Child) -> Result<()> {
+pub(crate) fn passed(process: Child) -> Result<()> {
     let output = process.wait_with_output()?;
     let [stdout, stderr] = [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it));
     let ran = stdout.contains("1 passed");

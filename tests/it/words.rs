@@ -259,7 +259,7 @@ async fn a_document_that_is_no_job() -> Result<()> {
 unreadable document: the field max_attempts is a String, not a number
 unreadable document: the field headers is a String, not a document
 unreadable document: the field due is a String, not a date
-invalid state: "asleep" is none of ready, running, completed, dead, cancelled
+unreadable document: the field state: invalid state: "asleep" is none of ready, running, completed, dead, cancelled
 unreadable document: the field errors is a EmbeddedDocument, not an array
 accepted
 "#);

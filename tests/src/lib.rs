@@ -8,10 +8,12 @@
 //! - [`eventually()`], [`Running`] and [`Events`]: waiting for a condition, for a worker's events;
 //! - [`FailPoint`]: commands that fail on purpose;
 //! - [`process`]: consumers in processes of their own;
-//! - [`built`]: the guests' components and the binary `mongoqueue`.
+//! - [`built`]: the guests' components and the binary `mongoqueue`;
+//! - [`keys`]: keys to sign components with.
 
 pub mod built;
 mod failpoint;
+pub mod keys;
 pub mod process;
 mod running;
 pub mod server;

@@ -9,6 +9,7 @@ mod duration;
 mod pull;
 mod put;
 mod queues;
+mod replay;
 mod values;
 mod work;
 
@@ -18,8 +19,9 @@ pub(crate) use pull::{
 };
 pub(crate) use put::PutArgs;
 pub(crate) use queues::{ClearArgs, IdsArgs, JobArgs, ListArgs, RetryArgs, StatsArgs};
+pub(crate) use replay::ReplayArgs;
 pub(crate) use values::size as parse_size;
-pub(crate) use work::{InspectArgs, RunArgs, WorkArgs};
+pub(crate) use work::{InspectArgs, PolicyCommand, RunArgs, SignArgs, VerifyArgs, WorkArgs};
 
 /// A durable job queue in MongoDB, whose handlers are sandboxed WebAssembly components.
 ///
@@ -126,6 +128,8 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Count the jobs of a queue, or of every queue.
     Stats(StatsArgs),
+    /// Make an attempt of a job again, here and now, without touching the queue.
+    Replay(ReplayArgs),
     /// Make dead or cancelled jobs ready again, with all their attempts.
     Retry(RetryArgs),
     /// Cancel jobs that wait, or ask those that run to stop.
@@ -134,6 +138,13 @@ pub(crate) enum Command {
     Clear(ClearArgs),
     /// Show what a component exports and imports, and what it would need granted.
     Inspect(InspectArgs),
+    /// Look after the file that says which component serves which queue, and what it is granted.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Sign a component with a private key.
+    Sign(SignArgs),
+    /// Say whether a component is signed by the owner of a public key.
+    Verify(VerifyArgs),
     /// Show it all: real jobs and misbehaving ones, on a MongoDB of its own.
     Demo,
     /// Look after the private MongoDB that runs when no URI is given.

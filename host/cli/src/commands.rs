@@ -9,11 +9,14 @@ mod inspect;
 pub(crate) mod look;
 mod mend;
 mod next;
+mod policy;
 mod put;
+mod replay;
 mod run;
 mod server;
 mod settle;
 mod shell;
+mod sign;
 mod work;
 
 /// Does what the command line says.
@@ -33,10 +36,14 @@ pub(crate) async fn run(cli: Cli, show: Show) -> Result<()> {
         Command::Get(args) => look::get(global, show, args).await,
         Command::List(args) => look::list(global, show, args).await,
         Command::Stats(args) => look::stats(global, show, args).await,
+        Command::Replay(args) => replay::run(global, show, args).await,
         Command::Retry(args) => mend::retry(global, show, args).await,
         Command::Cancel(args) => mend::cancel(global, show, args).await,
         Command::Clear(args) => mend::clear(global, show, args).await,
         Command::Inspect(args) => inspect::run(show, &args),
+        Command::Policy(command) => policy::run(show, &command),
+        Command::Sign(args) => sign::sign(show, &args),
+        Command::Verify(args) => sign::verify(show, &args),
         Command::Demo => crate::demo::run(global, show).await,
         Command::Server(command) => server::run(show, command).await,
         Command::Completions { shell } => shell::completions(show, shell),

@@ -54,12 +54,13 @@ pub(crate) fn grants<'a>(
 /// Loads the handler of a queue.
 pub(crate) async fn handler(
     sandbox: &Sandbox,
-    file: &Path,
+    source: impl Into<ComponentSource>,
     grants: Grants,
     limits: Limits,
 ) -> Result<ComponentHandler, LoadError> {
-    let (sandbox, source) = (sandbox.clone(), ComponentSource::file(file));
-    beside(file, move || ComponentHandler::load_with(&sandbox, source, grants, limits)).await
+    let (sandbox, source) = (sandbox.clone(), source.into());
+    let name = source.name().to_owned();
+    beside(name, move || ComponentHandler::load_with(&sandbox, source, grants, limits)).await
 }
 
 /// Loads a program with a loop of its own.
@@ -69,18 +70,18 @@ pub(crate) async fn program(
     grants: Grants,
 ) -> Result<Command, LoadError> {
     let (sandbox, source) = (sandbox.clone(), ComponentSource::file(file));
-    beside(file, move || Command::load(&sandbox, source, grants)).await
+    let name = source.name().to_owned();
+    beside(name, move || Command::load(&sandbox, source, grants)).await
 }
 
 /// Loads beside the runtime: a large component is compiled for seconds.
 async fn beside<T: Send + 'static>(
-    file: &Path,
+    name: String,
     load: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
 ) -> Result<T, LoadError> {
-    tokio::task::spawn_blocking(load).await.unwrap_or_else(|error| {
-        let name = file.display().to_string();
-        Err(LoadError::CompilerFailed { name, why: error.to_string() })
-    })
+    tokio::task::spawn_blocking(load)
+        .await
+        .unwrap_or_else(|error| Err(LoadError::CompilerFailed { name, why: error.to_string() }))
 }
 
 /// What a person sees while a component is compiled.

@@ -10,6 +10,7 @@ mod component;
 mod connect;
 mod demo;
 mod input;
+mod policy;
 mod show;
 mod signals;
 mod trouble;

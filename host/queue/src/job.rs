@@ -8,6 +8,7 @@ use bson::oid::ObjectId;
 use bson::{Bson, DateTime, Uuid};
 
 use crate::error::{Error, Result};
+use crate::outcome::Evidence;
 use crate::payload::Payload;
 use crate::retry::Backoff;
 
@@ -255,6 +256,8 @@ pub struct ErrorRecord {
     pub stderr: Option<String>,
     /// The guest's backtrace, a frame a line.
     pub backtrace: Option<String>,
+    /// What ran, and what it used up.
+    pub evidence: Evidence,
 }
 
 /// Who runs a job now.

@@ -36,6 +36,7 @@ mod check;
 mod payload;
 mod outcome;
 mod job;
+mod fingerprint;
 mod transition;
 mod store;
 mod claim;
@@ -44,16 +45,18 @@ mod lock;
 mod queue;
 mod handler;
 mod worker;
+mod replay;
 #[cfg(test)]
 mod model;
 
 pub use defaults::{Defaults, LONGEST};
 pub use error::{Error, Result};
+pub use fingerprint::Fingerprint;
 pub use handler::{Handler, HandlerFuture, from_fn};
 pub use job::{Claim, ErrorRecord, Event, Job, JobId, Progress, State, Token};
 pub use lease::{Attempt, Lease, RunError};
 pub use lock::{Lock, LockGuard};
-pub use outcome::{BoxError, Disposition, Failure, Outcome};
+pub use outcome::{BoxError, Disposition, Evidence, Failure, Outcome};
 pub use payload::{IntoPayload, JSON, Payload};
 pub use queue::{
     ConnectOptions, ListOptions, MongoQueue, NewJob, NextOptions, Put, PutOptions, Queue,

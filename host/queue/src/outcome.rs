@@ -8,6 +8,10 @@ use std::time::Duration;
 
 use crate::payload::Payload;
 
+mod evidence;
+
+pub use evidence::Evidence;
+
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
@@ -41,6 +45,8 @@ pub struct Failure {
     pub stderr: Option<String>,
     /// A frame a line; cut at 8 KiB.
     pub backtrace: Option<String>,
+    /// What ran, and what it used up. Wall time and the worker's version are the worker's to add.
+    pub evidence: Box<Evidence>,
 }
 
 /// What is to become of a job whose attempt failed.
@@ -70,6 +76,7 @@ impl Failure {
             disposition: Disposition::Retry,
             stderr: None,
             backtrace: None,
+            evidence: Box::default(),
         }
     }
 

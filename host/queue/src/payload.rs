@@ -206,9 +206,32 @@ fn is_json(content_type: &str) -> bool {
 
 fn to_json(value: RawBson) -> serde_json::Value {
     match Bson::try_from(value) {
-        Ok(value) => value.into_relaxed_extjson(),
+        Ok(mut value) => {
+            spell_late_dates(&mut value);
+            value.into_relaxed_extjson()
+        }
         // Only a document that some client wrote with broken BSON inside.
         Err(_) => serde_json::Value::Null,
+    }
+}
+
+/// A date after the year 9999 has no text: bson would tell the last moment of that year instead.
+/// Its recursion is that of the conversion after it.
+fn spell_late_dates(value: &mut Bson) {
+    const LAST: i64 = 253_402_300_799_999;
+    match value {
+        Bson::DateTime(at) if at.timestamp_millis() > LAST => {
+            let millis = at.timestamp_millis().to_string();
+            *value = bson::doc! { "$date": { "$numberLong": millis } }.into();
+        }
+        Bson::Document(document) => {
+            document.iter_mut().for_each(|(_, value)| spell_late_dates(value));
+        }
+        Bson::Array(items) => items.iter_mut().for_each(spell_late_dates),
+        Bson::JavaScriptCodeWithScope(code) => {
+            code.scope.iter_mut().for_each(|(_, value)| spell_late_dates(value));
+        }
+        _ => {}
     }
 }
 

@@ -67,6 +67,14 @@ impl Queue {
         put::put_many(self, jobs).await
     }
 
+    /// What a put of this job would refuse before anything is sent; nothing is sent.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] and [`Error::Invalid`] as for [`put`](Self::put).
+    pub fn check(&self, job: &NewJob) -> Result<()> {
+        put::check(self, job)
+    }
+
     /// Claims the next job that is due: the highest priority first, then the one that is due
     /// longest. `None` when none is.
     ///

@@ -22,6 +22,7 @@ pub(crate) use lease::{
     close_lease, close_lease_of_one, has_expired, leave_lease, note_cancel, open_lease,
     renew_lease, take_back_lease,
 };
+pub(crate) use record::as_recorded;
 pub(crate) use turn::{acquire, give_turn, keep, let_go};
 
 /// One conditional write.

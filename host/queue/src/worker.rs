@@ -46,6 +46,7 @@ mod wake;
 
 pub use event::{Summary, WorkerEvent};
 
+pub(crate) use settle::within_limit;
 use shared::{Served, Shared};
 
 /// How a worker works.

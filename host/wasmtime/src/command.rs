@@ -111,7 +111,8 @@ impl Command {
         let log = jobs.log().clone();
 
         let left = time.saturating_sub(start.elapsed());
-        let mut store = self.sandbox.store(jobs, left, &self.input);
+        let store = self.sandbox.store(jobs, left, &self.input);
+        let mut store = store.map_err(|e| Failure::of_kind("host", format!("{e:#}")))?;
         let ended = Sandbox::in_time(left, self.call(&mut store)).await;
         log.finish();
         let scene = Scene {

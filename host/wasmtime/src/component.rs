@@ -1,5 +1,7 @@
 //! From a file to code that can be run: what it is, whether it may, compiled or found compiled.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 use wasmtime::component::{Component, InstancePre};
@@ -9,21 +11,30 @@ use crate::sandbox::{Guest, Limits, Sandbox, Seat, weight};
 
 mod cache;
 mod compile;
+mod contract;
+mod digest;
 mod error;
 mod imports;
 mod inspect;
+mod keys;
+mod trust;
 
 pub(crate) use cache::Cache;
 pub use compile::{Compiler, compile_for_parent};
+pub use digest::{Digest, NoDigest};
 pub use error::{Blame, LoadError};
 pub use imports::{Import, Need};
 pub use inspect::{Inspection, Kind, inspect};
+pub use keys::{KeyError, PrivateKey, PublicKey};
+use trust::Trust;
+pub use trust::{read_signature, signature_path};
 
 /// Where a component comes from, and what it is called in logs and messages.
 #[derive(Clone, Debug)]
 pub struct ComponentSource {
     name: String,
     bytes: Bytes,
+    trust: Trust,
 }
 
 #[derive(Clone, Debug)]
@@ -37,12 +48,18 @@ impl ComponentSource {
     pub fn file(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         let name = path.file_stem().map_or_else(|| "component".into(), |s| s.to_string_lossy());
-        Self { name: name.into_owned(), bytes: Bytes::At(path) }
+        Self { name: name.into_owned(), bytes: Bytes::At(path), trust: Trust::default() }
     }
 
     /// Bytes that are here already.
     pub fn bytes(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
-        Self { name: name.into(), bytes: Bytes::Here(bytes.into()) }
+        let bytes = Bytes::Here(bytes.into());
+        Self { name: name.into(), bytes, trust: Trust::default() }
+    }
+
+    /// What it is called.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// The same, called by another name: the one that the operator's file has it under.
@@ -51,23 +68,57 @@ impl ComponentSource {
         self
     }
 
+    /// The same, refused unless its bytes have this digest. Default: any.
+    pub fn pinned(mut self, digest: Digest) -> Self {
+        self.trust.digest = Some(digest);
+        self
+    }
+
+    /// The same, refused unless it is signed by one of these keys. The signature of a file lies
+    /// beside it ([`signature_path`]), unless it is given here. Default: none is asked for.
+    pub fn signed_by(mut self, keys: impl IntoIterator<Item = PublicKey>) -> Self {
+        self.trust.signers = Some(keys.into_iter().collect());
+        self
+    }
+
+    /// The same with its signature: 64 bytes, from wherever they come.
+    pub fn with_signature(mut self, signature: impl Into<Vec<u8>>) -> Self {
+        self.trust.signature = Some(signature.into());
+        self
+    }
+
+    /// The bytes, which are those that were asked for.
     fn read(self, limit: usize) -> Result<(String, Vec<u8>), LoadError> {
-        let Self { name, bytes } = self;
+        let Self { name, bytes, trust } = self;
+        let path = match &bytes {
+            Bytes::Here(_) => None,
+            Bytes::At(path) => Some(path.clone()),
+        };
         let too_large = |name: String, size: u64| LoadError::TooLarge { name, size, limit };
         let bytes = match bytes {
             Bytes::Here(bytes) => bytes,
             Bytes::At(path) => {
                 let unreadable = |source| LoadError::Unreadable { path: path.clone(), source };
-                let size = std::fs::metadata(&path).map_err(unreadable)?.len();
-                if size > limit as u64 {
-                    return Err(too_large(name, size));
+                let about = std::fs::metadata(&path).map_err(unreadable)?;
+                if about.len() > limit as u64 {
+                    return Err(too_large(name, about.len()));
                 }
-                std::fs::read(&path).map_err(unreadable)?
+                if !about.is_file() {
+                    // A pipe may never be written to, and a device never end.
+                    return Err(unreadable(io::Error::other("it is no regular file")));
+                }
+                let mut bytes = Vec::new();
+                // It may grow meanwhile: a byte more than allowed is enough to tell.
+                let most = (limit as u64).saturating_add(1);
+                let file = File::open(&path).map_err(unreadable)?;
+                file.take(most).read_to_end(&mut bytes).map_err(unreadable)?;
+                bytes
             }
         };
         if bytes.len() > limit {
             return Err(too_large(name, bytes.len() as u64));
         }
+        trust.check(&name, path.as_deref(), &bytes)?;
         Ok((name, bytes))
     }
 }
@@ -88,6 +139,7 @@ impl From<PathBuf> for ComponentSource {
 pub(crate) struct Loaded {
     pub(crate) name: String,
     pub(crate) digest: String,
+    pub(crate) version: Option<String>,
     /// Nothing had to be compiled.
     pub(crate) cached: bool,
     /// The sandbox's slots that an instance takes.
@@ -106,7 +158,7 @@ pub(crate) fn load(
 ) -> Result<Loaded, LoadError> {
     let (name, bytes) = source.read(limits.component_bytes)?;
     let inspection = inspect(&bytes);
-    error::check_kind(&name, &inspection, wanted)?;
+    error::check_kind(&name, &inspection, wanted.clone())?;
     error::check_imports(&name, &inspection, grants)?;
     error::check_memory(&name, &inspection, limits.memory)?;
     error::check_whole(&name, limits.memory, sandbox.whole_memory())?;
@@ -115,11 +167,12 @@ pub(crate) fn load(
     let seat = sandbox.seat().ok_or_else(full)?;
 
     let (component, cached) = compiled(sandbox, &name, &bytes, &inspection.digest)?;
-    let pre = sandbox
-        .linker()
-        .instantiate_pre(&component)
-        .map_err(|error| LoadError::Mismatch { name: name.clone(), why: format!("{error:#}") })?;
-    Ok(Loaded { name, digest: inspection.digest, cached, weight: weight(&component), seat, pre })
+    let mismatch = |why| LoadError::Mismatch { name: name.clone(), why };
+    contract::check(sandbox.engine(), &component, &wanted).map_err(mismatch)?;
+    let pre = sandbox.linker().instantiate_pre(&component);
+    let pre = pre.map_err(|error| mismatch(format!("{error:#}")))?;
+    let Inspection { digest, version, .. } = inspection;
+    Ok(Loaded { name, digest, version, cached, weight: weight(&component), seat, pre })
 }
 
 fn compiled(

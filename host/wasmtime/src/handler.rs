@@ -10,9 +10,13 @@ use crate::bindings::exports::PureHandlerPre;
 use crate::bindings::types;
 use crate::component::{self, ComponentSource, Kind, LoadError};
 use crate::death::{Death, Scene};
+use crate::evidence::Identity;
 use crate::jobs::{self, Grants, JobsCtx, failure_from_guest};
 use crate::log::{JobLog, LogSink};
+use crate::replay::Rehearsal;
 use crate::sandbox::{Guest, Input, Limits, Sandbox, Seat};
+
+mod replay;
 
 /// How long a job rests when this host could not run it.
 const HOST_FAULT_PAUSE: Duration = Duration::from_secs(5);
@@ -40,7 +44,7 @@ struct Inner {
     sandbox: Sandbox,
     pre: PureHandlerPre<Guest>,
     name: Arc<str>,
-    digest: String,
+    identity: Identity,
     cached: bool,
     weight: u32,
     _seat: Seat,
@@ -75,7 +79,7 @@ impl ComponentHandler {
         limits: Limits,
     ) -> Result<Self, LoadError> {
         let loaded = component::load(sandbox, source.into(), &grants, &limits, Kind::Handler)?;
-        let component::Loaded { name, digest, cached, weight, seat, pre } = loaded;
+        let component::Loaded { name, digest, version, cached, weight, seat, pre } = loaded;
         let pre = PureHandlerPre::new(pre).map_err(|error| LoadError::Mismatch {
             name: name.clone(),
             why: format!("{error:#}"),
@@ -84,7 +88,7 @@ impl ComponentHandler {
             sandbox: sandbox.clone(),
             pre,
             name: name.into(),
-            digest,
+            identity: Identity { digest, version },
             cached,
             weight,
             _seat: seat,
@@ -115,7 +119,12 @@ impl ComponentHandler {
 
     /// SHA-256 of the component, in hexadecimal.
     pub fn digest(&self) -> &str {
-        &self.0.digest
+        &self.0.identity.digest
+    }
+
+    /// The version that the component carries, in its author's words, if it does.
+    pub fn version(&self) -> Option<&str> {
+        self.0.identity.version.as_deref()
     }
 
     /// True when it was found compiled in the sandbox's cache.
@@ -132,45 +141,63 @@ impl Handler for ComponentHandler {
 
 impl Inner {
     async fn attempt(&self, attempt: Attempt) -> Outcome {
-        let headers = &attempt.job().headers;
-        let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let limits = match self.limits.lowered_by(headers) {
+        let limits = match self.limits_for(&attempt) {
             Ok(limits) => limits,
-            // Whoever asks for a limit wants it kept.
-            Err(why) => return Outcome::Failed(Failure::new(why).code("bad-limit").reject()),
+            Err(failure) => return Outcome::Failed(failure),
         };
         // One that waited for half of its time is better off somewhere else.
         let wait = attempt.remaining() / 2;
         let place = self.sandbox.place(self.weight, limits.memory, wait).await;
         let Some(_place) = place else { return Outcome::HandedBack };
-        let jobs = self.context(&attempt, &limits);
-        let (log, notes) = (jobs.log().clone(), jobs.clone());
-        let job = jobs::job(attempt.job(), self.grants.name_of(&attempt.job().queue));
-
-        let left = attempt.remaining();
-        let mut store = self.sandbox.store(jobs, left, &Input::default());
-        let called = self.call(&mut store, &job);
-        let ended = Sandbox::in_time(left, called).await;
-        log.finish();
-        // Where the database is slow, what the guest died of is worth more than its last report.
-        let _ = Sandbox::in_time(attempt.remaining(), notes.write_notes()).await;
-        match ended {
-            Some(Ok(answer)) => judge(answer, &log, &limits),
-            Some(Err(Ended { error, unborn })) => {
-                let scene = scene(&attempt, &log, &limits);
-                let scene = Scene { unborn, refusal: store.data().refusal(), ..scene };
-                self.bury(Death::of(&error, scene), &log)
-            }
-            None => self.bury(Death::timed_out(scene(&attempt, &log, &limits)), &log),
+        let jobs = self.context(&attempt, limits, None);
+        match self.sandbox.store(jobs.clone(), attempt.remaining(), &Input::default()) {
+            Ok(mut store) => self.run(&mut store, &attempt, &jobs).await.0,
+            Err(error) => self.bury(Death::Host(format!("{error:#}")), jobs.log()),
         }
     }
 
-    fn context(&self, attempt: &Attempt, limits: &Limits) -> JobsCtx {
+    /// What this attempt may use: less than others, where its job asks for less.
+    fn limits_for(&self, attempt: &Attempt) -> Result<Limits, Failure> {
+        let headers = &attempt.job().headers;
+        let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        // Whoever asks for a limit wants it kept.
+        let unkept = |why| self.identity.own(Failure::new(why).code("bad-limit").reject());
+        self.limits.lowered_by(headers).map_err(unkept)
+    }
+
+    /// Calls the guest and judges what it answers; with the error, where it did not answer.
+    async fn run(
+        &self,
+        store: &mut Store<Guest>,
+        attempt: &Attempt,
+        jobs: &JobsCtx,
+    ) -> (Outcome, Option<wasmtime::Error>) {
+        let (log, limits) = (jobs.log(), jobs.limits());
+        let job = jobs::job(attempt.job(), self.grants.name_of(&attempt.job().queue));
+        let called = self.call(store, &job);
+        let ended = Sandbox::in_time(attempt.remaining(), called).await;
+        log.finish();
+        // Where the database is slow, what the guest died of is worth more than its last report.
+        let _ = Sandbox::in_time(attempt.remaining(), jobs.write_notes()).await;
+        let (outcome, error) = match ended {
+            Some(Ok(answer)) => (judge(answer, log, limits), None),
+            Some(Err(Ended { error, unborn })) => {
+                let scene = scene(attempt, log, limits);
+                let scene = Scene { unborn, refusal: store.data().refusal(), ..scene };
+                (self.bury(Death::of(&error, scene), log), Some(error))
+            }
+            None => (self.bury(Death::timed_out(scene(attempt, log, limits)), log), None),
+        };
+        (self.identity.testify(outcome, store.data(), log), error)
+    }
+
+    fn context(&self, attempt: &Attempt, limits: Limits, rehearsal: Option<Rehearsal>) -> JobsCtx {
         let builder = JobsCtx::builder()
             .guest(self.name.clone())
             .grants(self.grants.clone())
             .attempt(attempt.clone())
-            .limits(limits.clone());
+            .rehearsal(rehearsal)
+            .limits(limits);
         match &self.sink {
             Some(sink) => builder.log(sink.clone()).build(),
             None => builder.build(),

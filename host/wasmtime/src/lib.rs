@@ -16,10 +16,12 @@
 //! # }
 //! ```
 //!
-//! In reading order: [`Sandbox`], the [`Limits`] of each guest and the [`HostLimits`] of all; [`Grants`], the
-//! queues that a guest may use; [`ComponentHandler`], which serves a queue, and [`Command`], a
-//! program with a loop of its own; [`inspect`] and [`LoadError`], what a component is and why it
-//! is refused; [`Compiler`], who makes code of it; [`LogLine`], what guests say.
+//! In reading order: [`Sandbox`], the [`Limits`] of each guest and the [`HostLimits`] of all;
+//! [`Grants`], the queues that a guest may use; [`ComponentHandler`], which serves a queue, and
+//! [`Command`], a program with a loop of its own; [`inspect`] and [`LoadError`], what a component is
+//! and why it is refused; [`Compiler`], who makes code of it; [`Digest`], [`PrivateKey`] and
+//! [`PublicKey`], by which it is known; [`LogLine`], what guests say; [`Replayed`], an attempt made
+//! again without a queue.
 //!
 //! For a host of your own: [`add_to_linker`] with [`JobsCtx`] and [`JobsView`], over [`bindings`].
 //! This version is for wasmtime 48.
@@ -28,15 +30,18 @@ pub mod bindings;
 mod command;
 mod component;
 mod death;
+mod evidence;
 mod handler;
 mod jobs;
 mod log;
+mod powers;
+mod replay;
 mod sandbox;
 
 pub use command::Command;
 pub use component::{
-    Blame, Compiler, ComponentSource, Import, Inspection, Kind, LoadError, Need,
-    compile_for_parent, inspect,
+    Blame, Compiler, ComponentSource, Digest, Import, Inspection, KeyError, Kind, LoadError, Need,
+    NoDigest, PrivateKey, PublicKey, compile_for_parent, inspect, read_signature, signature_path,
 };
 pub use handler::ComponentHandler;
 pub use jobs::{
@@ -44,4 +49,6 @@ pub use jobs::{
     JobsCtxView, JobsView, add_to_linker, add_to_linker_with,
 };
 pub use log::{Level, LogLine, LogSink, Source};
+pub use powers::{GrantError, HttpGrant};
+pub use replay::{HostCall, Profile, ReplayOptions, Replayed, WouldPut};
 pub use sandbox::{HostLimits, Limits, Sandbox, SandboxError, SandboxOptions};

@@ -8,8 +8,10 @@ use mongoqueue::{Attempt, Job};
 
 use crate::sandbox::Limits;
 
+mod last;
 mod tail;
 
+use last::LastLines;
 use tail::Tail;
 
 /// Longer lines are broken: what collects a line must not grow with the guest.
@@ -84,6 +86,7 @@ struct State {
     stdout: Vec<u8>,
     stderr: Vec<u8>,
     tail: Tail,
+    last: LastLines,
 }
 
 impl JobLog {
@@ -103,6 +106,7 @@ impl JobLog {
             stdout: Vec::new(),
             stderr: Vec::new(),
             tail: Tail::new(limits.stderr_tail),
+            last: LastLines::new(limits.log_tail),
         })))
     }
 
@@ -110,6 +114,10 @@ impl JobLog {
     pub(crate) fn message(&self, level: Level, text: &str) {
         let mut state = self.state();
         for line in text.lines() {
+            // Millions of lines cost nothing once they are dropped.
+            if state.dropping {
+                return;
+            }
             state.line(level, Source::Log, line);
         }
     }
@@ -119,14 +127,19 @@ impl JobLog {
         self.state().emit(Level::Error, Source::Host, text);
     }
 
+    /// Something about what the guest does, which it could do often: counts as a line of its log.
+    pub(crate) fn about(&self, text: &str) {
+        self.state().line(Level::Warn, Source::Host, text);
+    }
+
     /// Bytes of stdout or stderr, cut anywhere.
     pub(crate) fn bytes(&self, source: Source, bytes: &[u8]) {
         let mut state = self.state();
         if source == Source::Stderr {
             state.tail.push(bytes);
         }
-        // Nobody listens: only the tail is kept.
-        if state.sink.is_some() {
+        // Nobody listens: of stderr only the tail is kept.
+        if state.sink.is_some() || source != Source::Stderr {
             state.collect(source, bytes);
         }
     }
@@ -145,6 +158,12 @@ impl JobLog {
     /// The last that was written to stderr, with a word on what is missing before it.
     pub(crate) fn stderr_tail(&self) -> Option<String> {
         self.state().tail.text()
+    }
+
+    /// The last lines but those on stderr, with a word on how many are missing before them. Those
+    /// beyond the limit are there as well: what came last is next to the death.
+    pub(crate) fn last_lines(&self) -> Option<String> {
+        self.state().last.text()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -181,6 +200,9 @@ impl State {
 
     fn line(&mut self, level: Level, source: Source, text: &str) {
         let bytes = text.len().saturating_add(1);
+        if source != Source::Stderr {
+            self.last.push(level, text);
+        }
         if self.dropping {
             return;
         }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::Linker;
-use wasmtime::{Engine, Store, UpdateDeadline};
+use wasmtime::{Engine, Store, StoreContextMut, UpdateDeadline};
 
 use crate::component::{Cache, Compiler};
 use crate::jobs::JobsCtx;
@@ -21,7 +21,7 @@ mod meter;
 mod output;
 mod wish;
 
-pub(crate) use engine::{compiling_config, weight};
+pub(crate) use engine::{TICK, compiling_config, weight};
 pub(crate) use guest::{Cut, Guest, Input};
 pub use host::HostLimits;
 use host::Room;
@@ -115,12 +115,25 @@ impl Sandbox {
     /// # Errors
     /// Where the cache's folder is not private, or wasmtime can't work here.
     pub fn new(options: SandboxOptions) -> Result<Self, SandboxError> {
+        Self::make(options, false)
+    }
+
+    /// A sandbox for [`ComponentHandler::replay`](crate::ComponentHandler::replay), and never for
+    /// a worker: its guests' host calls can be traced, and a trap leaves a core dump.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn for_replay(options: SandboxOptions) -> Result<Self, SandboxError> {
+        Self::make(options, true)
+    }
+
+    fn make(options: SandboxOptions, for_replay: bool) -> Result<Self, SandboxError> {
         let SandboxOptions { limits, host, instances, cache, compiler } = options;
         let instances = instances.clamp(1, engine::MOST_INSTANCES);
         let unfit = |error: wasmtime::Error| SandboxError::Engine { why: format!("{error:#}") };
-        let (engine, pooled) = engine::make(&limits, instances).map_err(unfit)?;
+        let (engine, pooled) = engine::make(&limits, instances, for_replay).map_err(unfit)?;
         engine::tick(&engine).map_err(|e| SandboxError::Engine { why: e.to_string() })?;
-        let linker = guest::linker(&engine).map_err(unfit)?;
+        let linker = guest::linker(&engine, for_replay).map_err(unfit)?;
         let cache = cache.map(|path| Cache::open(path, &engine, host.cache_bytes)).transpose()?;
         let size = if pooled == 0 { instances } else { pooled };
         let slots = Arc::new(Semaphore::new(size as usize));
@@ -217,21 +230,34 @@ impl Sandbox {
     }
 
     /// A store for one guest, cut off after `time` or when its attempt's lease is lost.
-    pub(crate) fn store(&self, jobs: JobsCtx, time: Duration, input: &Input) -> Store<Guest> {
+    ///
+    /// # Errors
+    /// Where something that the guest is granted isn't there.
+    pub(crate) fn store(
+        &self,
+        jobs: JobsCtx,
+        time: Duration,
+        input: &Input,
+    ) -> wasmtime::Result<Store<Guest>> {
         let limits = jobs.limits().clone();
         let deadline = Instant::now().checked_add(time);
-        let mut store = Store::new(self.engine(), Guest::new(jobs, deadline, input));
+        let mut store = Store::new(self.engine(), Guest::new(jobs, deadline, input)?);
         store.limiter(|guest| guest.meter());
         store.set_hostcall_fuel(limits.hostcall_bytes);
         store.set_max_component_handles(limits.handles);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut context| {
-            context.data_mut().tick()?;
-            // Others get their turn, and the timer that cuts off guests waiting in a host call.
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
-        });
-        store
+        store.epoch_deadline_callback(|mut context| look_up(&mut context));
+        Ok(store)
     }
+}
+
+/// What a guest that computes does at each tick of the engine's clock.
+pub(crate) fn look_up(
+    context: &mut StoreContextMut<'_, Guest>,
+) -> wasmtime::Result<UpdateDeadline> {
+    context.data_mut().tick()?;
+    // Others get their turn, and the timer that cuts off guests waiting in a host call.
+    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
 }
 
 impl std::fmt::Debug for Sandbox {

@@ -158,7 +158,8 @@ async fn drain(stage: &mut Stage, setting: &Setting) -> Result<()> {
             note_transactions(world).await;
             break;
         }
-        tokio::time::sleep(LOOK).await;
+        // A look reads the whole collection.
+        tokio::time::sleep(LOOK * 20).await;
     }
     if !world.crew.is_done(PRODUCER).await? {
         world.crew.signal(PRODUCER, "TERM").await?;

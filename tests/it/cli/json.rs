@@ -28,7 +28,7 @@ fn plain(value: &Value) -> Value {
                 }
                 "consumer" => (name.clone(), json!("[consumer]")),
                 "namespace" => (name.clone(), json!("[namespace]")),
-                "digest" => (name.clone(), json!("[digest]")),
+                "digest" if value.is_string() => (name.clone(), json!("[digest]")),
                 "size" => (name.clone(), json!("[size]")),
                 "backtrace" if value.is_string() => (name.clone(), json!("[backtrace]")),
                 _ => (name.clone(), self::plain(value)),
@@ -115,15 +115,15 @@ $ heartbeat a --token [token]
 $ fail a --token [token] --message no route --code smtp-550 --retry-after 0s
 {"id":"a","queue":"q","state":"ready"}
 $ next q
-{"id":"a","queue":"q","state":"running","token":"[token]","priority":5,"due":"[time]","payload":{"to":"ada"},"content_type":"application/json","headers":{"trace":"1"},"attempt":2,"attempts":1,"max_attempts":2,"timeout_ms":300000,"backoff":{"first_ms":0,"max_ms":0},"retain_ms":3600000,"claim":{"token":"[token]","consumer":"[consumer]","at":"[time]"},"claims":2,"progress":{"count":1,"total":2,"note":"half"},"saved":null,"saved_type":null,"errors":[{"attempt":1,"at":"[time]","consumer":"[consumer]","kind":"failure","message":"no route","code":"smtp-550","stderr":null,"backtrace":null}],"cancel_at":null,"unique_key":"k","output":null,"output_type":null,"created_at":"[time]","finished_at":null}
+{"id":"a","queue":"q","state":"running","token":"[token]","priority":5,"due":"[time]","payload":{"to":"ada"},"content_type":"application/json","headers":{"trace":"1"},"attempt":2,"attempts":1,"max_attempts":2,"timeout_ms":300000,"backoff":{"first_ms":0,"max_ms":0},"retain_ms":3600000,"claim":{"token":"[token]","consumer":"[consumer]","at":"[time]"},"claims":2,"progress":{"count":1,"total":2,"note":"half"},"saved":null,"saved_type":null,"errors":[{"attempt":1,"at":"[time]","consumer":"[consumer]","kind":"failure","message":"no route","code":"smtp-550","stderr":null,"backtrace":null,"log":null,"digest":null,"version":null,"cpu_ms":null,"memory_bytes":null,"wall_ms":null,"worker":null}],"cancel_at":null,"unique_key":"k","output":null,"output_type":null,"created_at":"[time]","finished_at":null}
 $ release a --token [token]
 {"id":"a","queue":"q","state":"ready"}
 $ next q
-{"id":"a","queue":"q","state":"running","token":"[token]","priority":5,"due":"[time]","payload":{"to":"ada"},"content_type":"application/json","headers":{"trace":"1"},"attempt":2,"attempts":1,"max_attempts":2,"timeout_ms":300000,"backoff":{"first_ms":0,"max_ms":0},"retain_ms":3600000,"claim":{"token":"[token]","consumer":"[consumer]","at":"[time]"},"claims":3,"progress":{"count":1,"total":2,"note":"half"},"saved":null,"saved_type":null,"errors":[{"attempt":1,"at":"[time]","consumer":"[consumer]","kind":"failure","message":"no route","code":"smtp-550","stderr":null,"backtrace":null}],"cancel_at":null,"unique_key":"k","output":null,"output_type":null,"created_at":"[time]","finished_at":null}
+{"id":"a","queue":"q","state":"running","token":"[token]","priority":5,"due":"[time]","payload":{"to":"ada"},"content_type":"application/json","headers":{"trace":"1"},"attempt":2,"attempts":1,"max_attempts":2,"timeout_ms":300000,"backoff":{"first_ms":0,"max_ms":0},"retain_ms":3600000,"claim":{"token":"[token]","consumer":"[consumer]","at":"[time]"},"claims":3,"progress":{"count":1,"total":2,"note":"half"},"saved":null,"saved_type":null,"errors":[{"attempt":1,"at":"[time]","consumer":"[consumer]","kind":"failure","message":"no route","code":"smtp-550","stderr":null,"backtrace":null,"log":null,"digest":null,"version":null,"cpu_ms":null,"memory_bytes":null,"wall_ms":null,"worker":null}],"cancel_at":null,"unique_key":"k","output":null,"output_type":null,"created_at":"[time]","finished_at":null}
 $ complete a --token [token] --output {"sent": true}
 {"id":"a","queue":"q","state":"completed"}
 $ list q
-{"id":"a","queue":"q","state":"completed","token":null,"priority":5,"due":"[time]","payload":{"to":"ada"},"content_type":"application/json","headers":{"trace":"1"},"attempt":2,"attempts":1,"max_attempts":2,"timeout_ms":300000,"backoff":{"first_ms":0,"max_ms":0},"retain_ms":3600000,"claim":null,"claims":3,"progress":{"count":1,"total":2,"note":"half"},"saved":null,"saved_type":null,"errors":[{"attempt":1,"at":"[time]","consumer":"[consumer]","kind":"failure","message":"no route","code":"smtp-550","stderr":null,"backtrace":null}],"cancel_at":null,"unique_key":null,"output":{"sent":true},"output_type":"application/json","created_at":"[time]","finished_at":"[time]"}
+{"id":"a","queue":"q","state":"completed","token":null,"priority":5,"due":"[time]","payload":{"to":"ada"},"content_type":"application/json","headers":{"trace":"1"},"attempt":2,"attempts":1,"max_attempts":2,"timeout_ms":300000,"backoff":{"first_ms":0,"max_ms":0},"retain_ms":3600000,"claim":null,"claims":3,"progress":{"count":1,"total":2,"note":"half"},"saved":null,"saved_type":null,"errors":[{"attempt":1,"at":"[time]","consumer":"[consumer]","kind":"failure","message":"no route","code":"smtp-550","stderr":null,"backtrace":null,"log":null,"digest":null,"version":null,"cpu_ms":null,"memory_bytes":null,"wall_ms":null,"worker":null}],"cancel_at":null,"unique_key":null,"output":{"sent":true},"output_type":"application/json","created_at":"[time]","finished_at":"[time]"}
 $ put q 2 --id b
 {"id":"b","queue":"q","created":true}
 $ cancel b
@@ -153,9 +153,9 @@ async fn a_worker_and_its_components() -> Result<()> {
     }
     insta::assert_snapshot!(said.0, @r#"
 $ inspect hello.wasm
-{"kind":"handler","digest":"[digest]","size":"[size]","exports":["mongoqueue:jobs/handler@0.1.0"],"imports":[{"name":"mongoqueue:jobs/types@0.1.0","grant":null,"unavailable":null}]}
+{"kind":"handler","digest":"[digest]","version":null,"size":"[size]","exports":["mongoqueue:jobs/handler@0.1.0"],"imports":[{"name":"mongoqueue:jobs/types@0.1.0","grant":null,"unavailable":null}]}
 $ inspect worker.wasm
-{"kind":"program","digest":"[digest]","size":"[size]","exports":["wasi:cli/run@0.2.0"],"imports":[{"name":"mongoqueue:jobs/types@0.1.0","grant":null,"unavailable":null},{"name":"mongoqueue:jobs/log@0.1.0","grant":null,"unavailable":null},{"name":"mongoqueue:jobs/queue@0.1.0","grant":"queues","unavailable":null},{"name":"mongoqueue:jobs/consumer@0.1.0","grant":"consume","unavailable":null}]}
+{"kind":"program","digest":"[digest]","version":null,"size":"[size]","exports":["wasi:cli/run@0.2.0"],"imports":[{"name":"mongoqueue:jobs/types@0.1.0","grant":null,"unavailable":null},{"name":"mongoqueue:jobs/log@0.1.0","grant":null,"unavailable":null},{"name":"mongoqueue:jobs/queue@0.1.0","grant":"queues","unavailable":null},{"name":"mongoqueue:jobs/consumer@0.1.0","grant":"consume","unavailable":null}]}
 $ work q=hello.wasm --until-empty
 {"event":"ready","queues":["q"],"at":"[time]"}
 {"event":"claimed","queue":"q","jobs":1,"at":"[time]"}

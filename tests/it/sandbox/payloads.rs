@@ -96,6 +96,7 @@ fn values() -> Result<Document> {
         "infinity": f64::NEG_INFINITY,
         "date": DateTime::parse_rfc3339_str("2026-02-03T04:05:06.789Z")?,
         "early date": DateTime::from_millis(-62_135_596_800_001),
+        "late date": DateTime::from_millis(900_719_925_474_099),
         "id": ObjectId::parse_str("0123456789abcdef01234567")?,
         "decimal": "1.10".parse::<bson::Decimal128>()?,
         "bytes": bson::Binary { subtype: bson::spec::BinarySubtype::Generic, bytes: vec![0, 255] },

@@ -53,6 +53,8 @@ async fn an_error_has_its_chain_and_its_own_failure_all_it_says() -> Result<()> 
 
     let handler = async |_| {
         let mut failure = Failure::new("$message").code("$code").reject();
+        failure.evidence.version = Some("$version".to_owned());
+        failure.evidence.memory = Some(u64::MAX);
         failure.stderr = Some("$$ROOT".to_owned());
         failure.backtrace = Some("0: main".to_owned());
         Err::<(), _>(failure)
@@ -62,6 +64,12 @@ async fn an_error_has_its_chain_and_its_own_failure_all_it_says() -> Result<()> 
     assert_eq!((record.message.as_str(), record.code.as_deref()), ("$message", Some("$code")));
     assert_eq!(record.stderr.as_deref(), Some("$$ROOT"));
     assert_eq!(record.backtrace.as_deref(), Some("0: main"));
+    let evidence = &record.evidence;
+    assert_eq!(evidence.version.as_deref(), Some("$version"));
+    assert_eq!((evidence.memory, evidence.cpu), (Some(i64::MAX.unsigned_abs()), None));
+    // The worker's own, whatever handler it has.
+    assert!(evidence.wall.is_some() && evidence.worker.is_some(), "{evidence:?}");
+    assert_eq!((&evidence.digest, &evidence.log), (&None, &None));
     stage.end().await
 }
 

@@ -199,3 +199,40 @@ async fn a_slot_that_one_queue_gives_back_is_had_by_another() -> Result<()> {
     assert_eq!(running.stop().await?, Summary { completed: 31, ..Summary::default() });
     stage.end().await
 }
+
+#[tokio::test]
+async fn a_backlog_in_one_queue_keeps_no_other_waiting() -> Result<()> {
+    const BACKLOG: i32 = 4_000;
+    let stage = Stage::new().await?;
+    put(&stage, BACKLOG, PutOptions::default()).await?;
+    let other = stage.mq.queue("other")?;
+    let (gate, done) = (Gate::new(), Arc::new(AtomicUsize::new(0)));
+    let (gated, counted) = (gate.clone(), done.clone());
+    let backlog = from_fn(move |_| {
+        let (gate, done) = (gated.clone(), counted.clone());
+        async move {
+            gate.pass().await;
+            done.fetch_add(1, Ordering::SeqCst);
+            anyhow::Ok(())
+        }
+    });
+    let before = Arc::new(AtomicUsize::new(usize::MAX));
+    let noted = before.clone();
+    let single = from_fn(move |_| {
+        noted.store(done.load(Ordering::SeqCst), Ordering::SeqCst);
+        async { anyhow::Ok(()) }
+    });
+    let worker = Worker::new(&stage.mq, until_empty(1));
+    let worker = worker.serve(stage.queue()?, backlog).serve(other.clone(), single);
+    let running = Running::start(worker);
+    // At full rate, with many claimed ahead and the one slot taken.
+    gate.open(500);
+    gate.begun(501).await?;
+    other.put(doc! { "n": 1 }).await?;
+    gate.open(BACKLOG as usize);
+    let summary = running.ended().await?;
+    assert_eq!(summary.completed, BACKLOG as u64 + 1);
+    let before = before.load(Ordering::SeqCst);
+    assert!(before < BACKLOG as usize, "the other queue waited for all of them");
+    stage.end().await
+}

@@ -1,9 +1,9 @@
-//! Components: `mongoqueue work` and `mongoqueue inspect`.
+//! Components: `mongoqueue work`, `run`, `inspect`, `sign` and `verify`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::duration::parse;
 use super::values::{self, Serving};
@@ -73,10 +73,58 @@ pub(crate) struct RunArgs {
     pub(crate) timeout: Duration,
 }
 
+/// `mongoqueue policy …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// Say what is wrong with a file for `work --config`, where, and what to do about it.
+    ///
+    /// Looks at the components, folders and secrets that it names, too. Asks no database.
+    Check {
+        /// The file.
+        #[arg(value_name = "FILE.toml")]
+        file: PathBuf,
+    },
+}
+
+/// Sign a component: writes COMPONENT.wasm.sig beside it, 64 bytes of ed25519.
+///
+/// The key is made by `openssl genpkey -algorithm ed25519 -out KEY.pem`; others must not be able to
+/// read it. OpenSSL verifies the signature, too: `openssl pkeyutl -verify -rawin`.
+#[derive(Debug, Args)]
+pub(crate) struct SignArgs {
+    /// The component's file.
+    #[arg(value_name = "COMPONENT.wasm")]
+    pub(crate) component: PathBuf,
+
+    /// The private key: PKCS#8 in PEM.
+    #[arg(long, value_name = "KEY.pem")]
+    pub(crate) key: PathBuf,
+}
+
+/// Say whether COMPONENT.wasm.sig is a signature over the component by the owner of a key.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// The component's file.
+    #[arg(value_name = "COMPONENT.wasm")]
+    pub(crate) component: PathBuf,
+
+    /// The public key, made by `openssl pkey -in KEY.pem -pubout -out PUB.pem`.
+    #[arg(long, value_name = "PUB.pem")]
+    pub(crate) key: PathBuf,
+}
+
 /// Look into a component without running it.
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
     /// The component's file.
     #[arg(value_name = "COMPONENT.wasm")]
     pub(crate) component: PathBuf,
+
+    /// Say what a file for `work --config` would grant it, too.
+    #[arg(long, value_name = "FILE.toml")]
+    pub(crate) policy: Option<PathBuf>,
+
+    /// As what queue's handler. Default: the only queue of the file that names this component.
+    #[arg(long, value_name = "QUEUE", requires = "policy")]
+    pub(crate) queue: Option<String>,
 }

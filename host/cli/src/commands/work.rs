@@ -5,35 +5,36 @@ use mongoqueue_wasmtime::{Sandbox, SandboxOptions};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use self::config::Config;
 use crate::args::{Global, WorkArgs};
 use crate::component::{self, log};
+use crate::policy::Policy;
 use crate::show::Show;
 use crate::trouble::{Granting, Result, refused};
 use crate::{connect, signals};
 
-mod config;
+pub(crate) mod config;
 mod events;
-mod host;
 
 pub(super) async fn run(global: &Global, show: Show, args: WorkArgs) -> Result<()> {
-    let config = Config::of(&args)?;
+    let policy = config::of(&args)?;
     let mq = connect::open(global, show).await?;
     let (sink, lines) = log::channel();
-    let options = config.worker_options();
+    let options = config::worker_options(&policy);
     let until_empty = options.until_empty;
     let slots = u32::try_from(options.slots).unwrap_or(u32::MAX);
-    let sandbox = sandbox(&config, slots)?;
+    let sandbox = sandbox(&policy, slots)?;
     let mut worker = Worker::new(&mq, options);
-    for (name, served) in &config.queues {
-        let limits = served.limits(global.payload_limit)?;
+    for (name, served) in &policy.queues {
+        let limits = config::limits(served, global.payload_limit)?;
         let grants = component::grants(&mq, &served.queues, &served.consume)?;
+        let grants = served.add_powers(grants).map_err(|e| config::wrong_there(&args, e))?;
         let granting = match served.by_options {
             true => Granting::Options { queue: Some(name) },
             false => Granting::File { queue: name },
         };
+        let source = served.source().map_err(|e| config::wrong_there(&args, e))?;
         let waiting = component::compiling(show, &served.component);
-        let handler = component::handler(&sandbox, &served.component, grants, limits).await;
+        let handler = component::handler(&sandbox, source, grants, limits).await;
         waiting.finish_and_clear();
         let handler = handler.map_err(|error| refused(&error, granting))?;
         let handler = handler.with_log(log::sink(sink.clone(), name));
@@ -43,10 +44,10 @@ pub(super) async fn run(global: &Global, show: Show, args: WorkArgs) -> Result<(
     report(show, worker, lines, until_empty).await
 }
 
-fn sandbox(config: &Config, instances: u32) -> Result<Sandbox> {
+fn sandbox(policy: &Policy, instances: u32) -> Result<Sandbox> {
     let options = SandboxOptions {
-        limits: config.most(),
-        host: config.host.limits(),
+        limits: config::most(policy),
+        host: policy.host.limits(),
         instances,
         cache: component::cache(),
         compiler: component::compiler(),

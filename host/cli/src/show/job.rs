@@ -68,6 +68,13 @@ fn error(error: &ErrorRecord) -> Value {
         "code": error.code,
         "stderr": error.stderr,
         "backtrace": error.backtrace,
+        "log": error.evidence.log,
+        "digest": error.evidence.digest,
+        "version": error.evidence.version,
+        "cpu_ms": error.evidence.cpu.map(millis),
+        "memory_bytes": error.evidence.memory,
+        "wall_ms": error.evidence.wall.map(millis),
+        "worker": error.evidence.worker,
     })
 }
 

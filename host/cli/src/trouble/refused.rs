@@ -4,6 +4,7 @@ use mongoqueue_wasmtime::{Import, LoadError, Need};
 use serde_json::json;
 
 use super::{Exit, Trouble};
+use crate::policy::check::line_for;
 
 /// How this component would be granted what it needs.
 #[derive(Clone, Copy, Debug)]
@@ -23,11 +24,17 @@ pub(crate) fn refused(error: &LoadError, granting: Granting<'_>) -> Trouble {
         Granting::Options { queue: None } => String::new(),
     };
     let LoadError::MissingGrants { name, missing } = error else {
-        let exit = match error {
-            LoadError::Unreadable { .. } => Exit::Misuse,
-            _ => Exit::Refused,
+        let message = format!("{served}{error}");
+        return match error {
+            LoadError::Unreadable { .. } => Trouble::new(Exit::Misuse, "refused", message),
+            LoadError::WrongDigest { pinned, found, .. } => {
+                Trouble::new(Exit::Refused, "wrong-digest", message)
+                    .with("pinned", pinned.to_string())
+                    .with("found", found.to_string())
+            }
+            LoadError::NotSigned { .. } => Trouble::new(Exit::Refused, "not-signed", message),
+            _ => Trouble::new(Exit::Refused, "refused", message),
         };
-        return Trouble::new(exit, "refused", format!("{served}{error}"));
     };
     let mut message = format!("{served}{name} imports more than it is granted:");
     for import in missing {
@@ -42,27 +49,33 @@ pub(crate) fn refused(error: &LoadError, granting: Granting<'_>) -> Trouble {
 
 fn remedy(missing: &[Import], granting: Granting<'_>) -> Option<String> {
     let needs = |wanted: Need| missing.iter().any(|import| import.need == wanted);
-    let (put, claim) = (needs(Need::Queue), needs(Need::Consume));
-    if !put && !claim {
+    let wanted = [Need::Queue, Need::Consume, Need::Http, Need::Config];
+    let wanted: Vec<Need> = wanted.into_iter().filter(|need| needs(need.clone())).collect();
+    if wanted.is_empty() {
         return None;
     }
-    let (put_line, claim_line, mut text) = match granting {
-        Granting::File { queue } => (
-            "\n  queues = { next = \"emails\" }   # its own name = the queue it may put on",
-            "\n  consume = { work = \"emails\" }  # its own name = the queue it may claim from",
-            format!("\nGrant it in a file for `mongoqueue work --config`:\n  [queue.{queue}]"),
-        ),
-        Granting::Options { .. } => (
-            "\n  --queue next=emails    (its own name = the queue it may put on)",
-            "\n  --consume work=emails  (its own name = the queue it may claim from)",
-            "\nGrant it by options:".to_owned(),
-        ),
+    let by_option = |need: &Need| match need {
+        Need::Queue => Some("--queue next=emails    (its name = the queue it may put on)"),
+        Need::Consume => Some("--consume work=emails  (its name = the queue it may claim from)"),
+        _ => None,
     };
-    if put {
-        text += put_line;
-    }
-    if claim {
-        text += claim_line;
+    let options = match granting {
+        Granting::File { .. } => None,
+        Granting::Options { .. } => wanted.iter().map(by_option).collect::<Option<Vec<&str>>>(),
+    };
+    let (mut text, lines) = match (options, granting) {
+        (Some(options), _) => ("\nGrant it by options:".to_owned(), options),
+        (None, Granting::File { queue } | Granting::Options { queue: Some(queue) }) => {
+            let text = "\nGrant it in a file for `mongoqueue work --config`:";
+            let lines = wanted.iter().filter_map(line_for).collect();
+            (format!("{text}\n  [queue.{queue}]"), lines)
+        }
+        (None, Granting::Options { queue: None }) => {
+            return Some("\nOnly handlers are granted that, by `mongoqueue work --config`.".into());
+        }
+    };
+    for line in lines {
+        text += &format!("\n  {line}");
     }
     Some(text)
 }

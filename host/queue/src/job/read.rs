@@ -6,9 +6,10 @@ use std::time::Duration;
 use bson::raw::{RawBson, RawBsonRef};
 use bson::{DateTime, RawDocument, Uuid};
 
-use super::{Claim, ErrorRecord, Job, JobId, Progress, Token};
+use super::{Claim, ErrorRecord, Job, JobId, Progress, State, Token};
 use crate::defaults::Defaults;
 use crate::error::{Error, Result};
+use crate::outcome::Evidence;
 use crate::payload::Payload;
 use crate::retry::Backoff;
 
@@ -19,7 +20,7 @@ pub(super) fn job(document: &RawDocument) -> Result<Job> {
     Ok(Job {
         id: id(fields.required("_id")?)?,
         queue: fields.text("queue")?.ok_or_else(|| missing("queue"))?,
-        state: fields.text("state")?.ok_or_else(|| missing("state"))?.parse()?,
+        state: state(&fields)?,
         priority: fields.number("priority")?.unwrap_or(0).clamp(i32::MIN.into(), i32::MAX.into())
             as i32,
         due: fields.date("due")?.ok_or_else(|| missing("due"))?,
@@ -50,6 +51,12 @@ pub(super) fn job(document: &RawDocument) -> Result<Job> {
         },
         finished_at: fields.date("finished_at")?,
     })
+}
+
+fn state(fields: &Fields<'_>) -> Result<State> {
+    let name = fields.text("state")?.ok_or_else(|| missing("state"))?;
+    // Whoever wrote it did wrong, not whoever reads.
+    name.parse().map_err(|error: Error| malformed("state", &error))
 }
 
 pub(super) fn id(value: RawBsonRef<'_>) -> Result<JobId> {
@@ -138,9 +145,22 @@ fn errors(fields: &Fields<'_>) -> Result<Vec<ErrorRecord>> {
             code: record.text("code")?,
             stderr: record.text("stderr")?,
             backtrace: record.text("backtrace")?,
+            evidence: evidence(&record)?,
         });
     }
     Ok(all)
+}
+
+fn evidence(record: &Fields<'_>) -> Result<Evidence> {
+    Ok(Evidence {
+        digest: record.text("digest")?,
+        version: record.text("version")?,
+        log: record.text("log")?,
+        cpu: record.millis("cpu_ms")?,
+        memory: record.number("memory_bytes")?.map(|n| n.max(0).unsigned_abs()),
+        wall: record.millis("wall_ms")?,
+        worker: record.text("worker")?,
+    })
 }
 
 /// A document's fields; a `null` is a missing field.

@@ -9,6 +9,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Once;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use futures_util::FutureExt;
 use futures_util::future::CatchUnwind;
@@ -60,6 +61,7 @@ impl Lease {
         F: AsyncFnOnce(Attempt) -> Result<T, E>,
         E: Into<BoxError>,
     {
+        let started = Instant::now();
         let attempt = self.attempt().clone();
         let work = CatchPanic::new(work(attempt.clone()));
         let hold = self.hold().clone();
@@ -86,15 +88,20 @@ impl Lease {
             }
             Ok(Err(error)) => {
                 let error = error.into();
-                self.error(Failure::from_error(error.as_ref())).await?;
+                self.failed(Failure::from_error(error.as_ref()), started).await?;
                 Err(RunError::Failed(error))
             }
             Err(panic) => {
                 let message = panic.message.clone();
-                self.error(Failure::from(panic)).await?;
+                self.failed(Failure::from(panic), started).await?;
                 Err(RunError::Panicked(message))
             }
         }
+    }
+
+    async fn failed(self, mut failure: Failure, started: Instant) -> Result<(), Error> {
+        failure.evidence.of_worker(started.elapsed());
+        self.error(failure).await.map(drop)
     }
 }
 

@@ -187,7 +187,7 @@ pub(super) async fn put_many(queue: &Queue, jobs: Vec<NewJob>) -> Result<Vec<Res
 const HEADERS: usize = 64;
 const HEADER_BYTES: usize = 16 * 1024;
 
-fn check(queue: &Queue, job: &NewJob) -> Result<()> {
+pub(super) fn check(queue: &Queue, job: &NewJob) -> Result<()> {
     let options = &job.options;
     job.payload.check("payload", queue.store.payload_limit())?;
     if options.max_attempts == Some(0) {

@@ -6,6 +6,7 @@ use super::setup::FINISHED_INDEX;
 use super::transact::Target;
 use super::{Store, read};
 use crate::error::Result;
+use crate::fingerprint::{FRAMES, frame};
 use crate::job::{JobId, State};
 
 /// Dead jobs of a queue whose last attempts ended alike: of the same kind, with the same code, in
@@ -30,9 +31,6 @@ pub struct Deaths {
     pub message: String,
 }
 
-/// Deeper ones differ by the way that a guest was called, not by what went wrong.
-const FRAMES: i32 = 5;
-
 impl Store {
     /// The most frequent deaths first, `limit` of them at the most.
     pub(crate) async fn deaths(&self, queue: &str, limit: usize) -> Result<Vec<Deaths>> {
@@ -55,7 +53,7 @@ impl Store {
             doc! { "$group": {
                 "_id": {
                     "kind": text("$end.kind"), "code": text("$end.code"),
-                    "frames": { "$slice": [lines, FRAMES] },
+                    "frames": { "$slice": [lines, i32::from(FRAMES)] },
                 },
                 "n": { "$sum": 1_i64 },
                 "first": { "$last": "$finished_at" }, "last": { "$first": "$finished_at" },
@@ -82,11 +80,4 @@ fn deaths(group: &Document) -> Option<Deaths> {
         example: JobId::from_bson(group.get("example")?)?,
         message: group.get_str("message").unwrap_or_default().to_owned(),
     })
-}
-
-/// Without its number.
-fn frame(line: &str) -> String {
-    let numbered = line.trim_start();
-    let frame = numbered.trim_start_matches(|c: char| c.is_ascii_digit());
-    frame.strip_prefix(": ").unwrap_or(numbered).to_owned()
 }

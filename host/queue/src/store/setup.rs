@@ -202,7 +202,7 @@ fn validator() -> Document {
                 "bsonType": "object",
                 "properties": { "first_ms": whole(), "max_ms": whole() },
             },
-            "errors": { "bsonType": "array" },
+            "errors": { "bsonType": "array", "items": { "properties": evidence() } },
             "claim": { "bsonType": "object" },
             "progress": { "bsonType": "object" },
             "unique_key": { "bsonType": "string", "minLength": 1, "maxLength": 200 },
@@ -212,6 +212,18 @@ fn validator() -> Document {
             "cancel_at": { "bsonType": "date" },
         },
     } }
+}
+
+/// What a record of an attempt says beside its words, where it says it: older ones don't.
+fn evidence() -> Document {
+    let mut properties = Document::new();
+    for text in ["digest", "version", "log", "worker"] {
+        properties.insert(text, doc! { "bsonType": "string" });
+    }
+    for whole in ["cpu_ms", "memory_bytes", "wall_ms"] {
+        properties.insert(whole, doc! { "bsonType": ["int", "long"] });
+    }
+    properties
 }
 
 fn index_names(listed: &Document) -> BTreeSet<String> {

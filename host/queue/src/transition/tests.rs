@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::outcome::Evidence;
 
 const EVENTS: [Event; 17] = [
     Event::Claim,
@@ -83,6 +84,10 @@ proptest! {
         let cut = record::cut(&text, limit);
         prop_assert!(cut.len() <= limit.max(text.len()) + '…'.len_utf8());
         prop_assert!(text.len() > limit || cut == text);
+        let end = record::end(&text, limit);
+        prop_assert!(end.len() <= limit.max(text.len()) + '…'.len_utf8());
+        prop_assert!(text.ends_with(end.trim_start_matches('…')));
+        prop_assert!(text.len() > limit || end == text);
     }
 }
 
@@ -110,4 +115,42 @@ fn every_write_after_a_claim_asks_for_the_token_and_names_the_queue() {
         assert!(held_by(&transition), "{transition:?}");
         assert_eq!(transition.filter.get_str("queue").ok(), Some("q"), "{transition:?}");
     }
+}
+
+/// The whole document of a failed attempt, however much its guest had to say.
+#[test]
+fn ten_records_fit_into_a_quarter_of_a_mebibyte() {
+    let mut failure = Failure::of_kind("k".repeat(1 << 20), "é".repeat(1 << 20));
+    let long = || Some("é\0".repeat(1 << 20));
+    (failure.code, failure.stderr, failure.backtrace) = (long(), long(), long());
+    *failure.evidence = Evidence {
+        digest: long(),
+        version: long(),
+        log: long(),
+        cpu: Some(Duration::MAX),
+        memory: Some(u64::MAX),
+        wall: Some(Duration::MAX),
+        worker: long(),
+    };
+    let consumer = "c".repeat(200);
+    let record = record::record(&consumer, &failure);
+    assert_eq!(record.get_i64("memory_bytes").ok(), Some(i64::MAX));
+    let bytes = bson::serialize_to_vec(&record).map_or(usize::MAX, |bytes| bytes.len());
+    assert!(10 * bytes < 256 * 1024, "{bytes}");
+}
+
+#[test]
+fn a_tail_keeps_its_end() {
+    let stderr = format!("[17 bytes before this]\n{}the end", "x".repeat(8 * 1024 - 7));
+    let mut failure = Failure::new("m");
+    failure.stderr = Some(stderr.clone());
+    let kept = |failure: &Failure| {
+        let record = record::record("c", failure);
+        let stderr = record.get_document("stderr").and_then(|text| text.get_str("$literal"));
+        stderr.map(str::to_owned).ok()
+    };
+    assert_eq!(kept(&failure), Some(stderr.clone()));
+    failure.stderr = Some(stderr.replace('x', "\0"));
+    let kept = kept(&failure);
+    assert!(kept.is_some_and(|text| text.ends_with("\u{2400}the end") && text.starts_with('…')));
 }

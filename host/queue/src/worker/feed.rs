@@ -192,9 +192,9 @@ fn drained(shared: &Shared, served: &Served, claims: u64) -> bool {
 /// that wait long in it could be running elsewhere.
 struct Ahead {
     most: usize,
-    rate: f64,
-    begun: u64,
-    measured: Instant,
+    own: Rate,
+    /// Of all queues of the worker.
+    all: Rate,
     /// The size of the last claim, 0 when it found less than it asked for.
     got: usize,
 }
@@ -210,14 +210,19 @@ const SAMPLE: Duration = Duration::from_millis(5);
 impl Ahead {
     fn new(shared: &Shared) -> Self {
         let most = shared.options.prefetch;
-        Self { most, rate: 0.0, begun: 0, measured: Instant::now(), got: 0 }
+        Self { most, own: Rate::new(), all: Rate::new(), got: 0 }
     }
 
     /// Free slots and what is claimed ahead, less what waits already. While some wait, a batch is
     /// asked for when half of it would be new, so that claims stay few.
     fn wanted(&mut self, shared: &Shared, served: &Served, marking: usize) -> usize {
-        self.measure(served.begun.load(Ordering::Relaxed));
-        let ahead = ((self.rate * MOMENT.as_secs_f64()) as usize).min(self.most);
+        let begun = |served: &Served| served.begun.load(Ordering::Relaxed);
+        let own = self.own.in_a_moment(begun(served));
+        let all = self.all.in_a_moment(shared.served.iter().map(begun).sum());
+        // A queue that has nothing waiting here when a slot comes free doesn't get it. So each is
+        // good for its share of those that will, whatever the others have waiting.
+        let share = if all < 1.0 { 0.0 } else { (all / shared.served.len() as f64).max(1.0) };
+        let ahead = (own.max(share) as usize).min(self.most);
         let buffer = served.buffer();
         let (waiting, bytes) = (buffer.len() + marking, buffer.bytes());
         drop(buffer);
@@ -233,16 +238,30 @@ impl Ahead {
         let wanted = target.saturating_sub(waiting).min(BATCH);
         if waiting > 0 && wanted * 2 < target.min(BATCH) { 0 } else { wanted }
     }
+}
 
-    fn measure(&mut self, begun: u64) {
+/// How many jobs are begun in a second.
+struct Rate {
+    rate: f64,
+    begun: u64,
+    measured: Instant,
+}
+
+impl Rate {
+    fn new() -> Self {
+        Self { rate: 0.0, begun: 0, measured: Instant::now() }
+    }
+
+    /// How many will be begun within a moment; so many were until now.
+    fn in_a_moment(&mut self, begun: u64) -> f64 {
         let elapsed = self.measured.elapsed();
-        if elapsed < SAMPLE {
-            return;
+        if elapsed >= SAMPLE {
+            let rate = begun.saturating_sub(self.begun) as f64 / elapsed.as_secs_f64();
+            // Half the old rate, half the new: follows a change within a few batches.
+            self.rate = (self.rate + rate) / 2.0;
+            self.begun = begun;
+            self.measured = Instant::now();
         }
-        let rate = begun.saturating_sub(self.begun) as f64 / elapsed.as_secs_f64();
-        // Half the old rate, half the new: follows a change within a few batches.
-        self.rate = (self.rate + rate) / 2.0;
-        self.begun = begun;
-        self.measured = Instant::now();
+        self.rate * MOMENT.as_secs_f64()
     }
 }

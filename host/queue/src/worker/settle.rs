@@ -49,7 +49,13 @@ impl End {
     ) -> Self {
         hold.forget(&attempt.job().id);
         let limit = hold.store.payload_limit();
-        let outcome = outcome.map(|outcome| Arc::new(within_limit(outcome, limit)));
+        let outcome = outcome.map(|outcome| {
+            let mut outcome = within_limit(outcome, limit);
+            if let Outcome::Failed(failure) = &mut outcome {
+                failure.evidence.of_worker(elapsed);
+            }
+            Arc::new(outcome)
+        });
         Self { attempt, hold, outcome, elapsed, unknown: false }
     }
 
@@ -57,7 +63,7 @@ impl End {
         match self.outcome.as_deref() {
             Some(Outcome::Completed(output)) => output.as_ref().map_or(64, Payload::size),
             // A record is cut to about this.
-            Some(Outcome::Failed(_)) => 20 * 1024,
+            Some(Outcome::Failed(_)) => 24 * 1024,
             _ => 64,
         }
     }
@@ -80,7 +86,7 @@ impl End {
 }
 
 /// An output that the database would refuse is the handler's failure, not the host's.
-fn within_limit(outcome: Outcome, limit: usize) -> Outcome {
+pub(crate) fn within_limit(outcome: Outcome, limit: usize) -> Outcome {
     let Outcome::Completed(Some(output)) = &outcome else { return outcome };
     let failure = match output.check("output", limit) {
         Ok(()) => return outcome,
@@ -127,6 +133,8 @@ async fn write(shared: &Shared, batch: Vec<End>) {
     while let Some(part) = parts.pop() {
         let (part, lost): (Vec<End>, Vec<End>) =
             part.into_iter().partition(|end| end.outcome.is_some() && end.may_be_held());
+        // Of its lease each stays a part: a heartbeat may have saved that after all, and then the job
+        // still runs under it. So no settlement takes this lease away; it runs out.
         lost.into_iter().for_each(|end| say_lost(shared, &end));
         if part.is_empty() {
             continue;
@@ -188,6 +196,7 @@ fn emptied(part: &[End]) -> Vec<(Arc<str>, Token)> {
 fn report(shared: &Shared, part: Vec<End>, lost: &[usize]) {
     for (position, end) in part.into_iter().enumerate() {
         if lost.contains(&position) {
+            end.hold.settled(1);
             say_lost(shared, &end);
             continue;
         }
@@ -212,7 +221,8 @@ fn report(shared: &Shared, part: Vec<End>, lost: &[usize]) {
             outcome: outcome.clone(),
             state,
         });
-        over(shared, &end);
+        end.hold.settled(1);
+        shared.settled(1);
     }
 }
 
@@ -228,11 +238,6 @@ fn say_lost(shared: &Shared, end: &End) {
         shared.count(|summary| summary.lost += 1);
         shared.say(|| WorkerEvent::LeaseLost { queue, id, token });
     }
-    over(shared, end);
-}
-
-fn over(shared: &Shared, end: &End) {
-    end.hold.settled(1);
     shared.settled(1);
 }
 
@@ -240,7 +245,9 @@ fn over(shared: &Shared, end: &End) {
 /// the lease runs out.
 fn unwritable(end: End, error: &Error) -> End {
     let tried = matches!(end.outcome.as_deref(), Some(Outcome::Failed(f)) if f.kind == "host");
-    let failure = Failure::of_kind("host", format!("the outcome could not be written: {error}"));
+    let words = format!("the outcome could not be written: {error}");
+    let mut failure = Failure::of_kind("host", words);
+    failure.evidence.of_worker(end.elapsed);
     let outcome = if tried { None } else { Some(Arc::new(Outcome::Failed(failure))) };
     End { outcome, ..end }
 }

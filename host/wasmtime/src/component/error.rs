@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use super::Digest;
 use super::imports::{Import, Need};
 use super::inspect::{Inspection, Kind};
 use crate::jobs::Grants;
@@ -124,6 +125,27 @@ pub enum LoadError {
         /// In bytes.
         limit: u64,
     },
+    /// It is not the component that was pinned.
+    #[error(
+        "{name} is not the component that is pinned: pinned is {pinned}, this is {found}\n  \
+         if this one is meant: digest = \"{found}\""
+    )]
+    WrongDigest {
+        /// What the component is called.
+        name: String,
+        /// The digest that was asked for.
+        pinned: Digest,
+        /// The digest that it has.
+        found: Digest,
+    },
+    /// It is not signed by anybody who is trusted.
+    #[error("{name} is not signed as it has to be: {why}")]
+    NotSigned {
+        /// What the component is called.
+        name: String,
+        /// What is wrong with its signature, or where there is none.
+        why: String,
+    },
     /// The compiler gave up; its bug, whatever the component is.
     #[error("the compiler failed on {name}: {why}")]
     CompilerFailed {
@@ -155,7 +177,9 @@ impl LoadError {
             | Self::HostMemory { .. }
             | Self::TooMany { .. }
             | Self::CompileTime { .. }
-            | Self::CompileMemory { .. } => Blame::Operator,
+            | Self::CompileMemory { .. }
+            | Self::WrongDigest { .. }
+            | Self::NotSigned { .. } => Blame::Operator,
             Self::MissingGrants { missing, .. } => {
                 let never = |import: &Import| matches!(import.need, Need::Unavailable(_));
                 if missing.iter().any(never) { Blame::Component } else { Blame::Operator }
@@ -169,14 +193,20 @@ impl LoadError {
     }
 }
 
+/// Imports and exports that are named; a component may have millions of them.
+const MOST_NAMES: usize = 40;
+/// Of one name; those that mean something are shorter.
+const NAME_BYTES: usize = 100;
+
 /// A line for each import; after those that take the same, what that is, as the line that the
 /// operator's file needs where there is one.
 fn list(name: &str, missing: &[Import]) -> String {
     let mut lines = String::new();
-    for same in missing.chunk_by(|one, next| one.need == next.need) {
+    let named = missing.get(..MOST_NAMES).unwrap_or(missing);
+    for same in named.chunk_by(|one, next| one.need == next.need) {
         for import in same {
             // Writing to a string can't fail.
-            let _ = write!(lines, "\n  {}", import.name);
+            let _ = write!(lines, "\n  {}", readable(&import.name));
         }
         let Some(Import { need, .. }) = same.first() else { continue };
         let grant = |line: &str| format!("to grant it, add under [handler.{name}]: {line}");
@@ -188,11 +218,38 @@ fn list(name: &str, missing: &[Import]) -> String {
             Need::Consume => {
                 grant("consume = { work = \"emails\" }  # its name for a queue = that queue")
             }
+            Need::Http => grant("http = [{ host = \"api.example.com\" }]"),
+            Need::Config => grant("config = { region = \"eu\" }"),
             Need::Unavailable(why) => (*why).to_owned(),
         };
         let _ = write!(lines, "\n    {remedy}");
     }
+    let more = missing.len() - named.len();
+    if more > 0 {
+        let _ = write!(lines, "\n  and {more} more");
+    }
     lines
+}
+
+/// A name as the component has it: nobody has checked it yet.
+fn readable(name: &str) -> String {
+    let end = name.floor_char_boundary(NAME_BYTES);
+    let cut = if end < name.len() { "…" } else { "" };
+    let name = name.get(..end).unwrap_or_default();
+    format!("{}{cut}", name.replace(char::is_control, "\u{fffd}"))
+}
+
+/// In one line.
+fn listed(exports: &[String]) -> String {
+    if exports.is_empty() {
+        return "nothing".to_owned();
+    }
+    let names = exports.iter().take(MOST_NAMES).map(|name| readable(name));
+    let mut line = names.collect::<Vec<_>>().join(", ");
+    if exports.len() > MOST_NAMES {
+        let _ = write!(line, " and {} more", exports.len() - MOST_NAMES);
+    }
+    line
 }
 
 pub(super) fn check_kind(
@@ -217,10 +274,7 @@ pub(super) fn check_kind(
                 Kind::Program => "wasi:cli/run@0.2",
                 _ => "mongoqueue:jobs/handler@0.1",
             };
-            let exports = match inspection.exports.is_empty() {
-                true => "nothing".to_owned(),
-                false => inspection.exports.join(", "),
-            };
+            let exports = listed(&inspection.exports);
             format!("{wanted} exports {needed}, this exports {exports}")
         }
     };
@@ -237,6 +291,8 @@ pub(super) fn check_imports(
         // A program that claims has to open its queue, too.
         Need::Queue => grants.may_put() || grants.may_consume(),
         Need::Consume => grants.may_consume(),
+        Need::Http => !grants.powers().http.is_empty(),
+        Need::Config => !grants.powers().config.is_empty(),
         Need::Unavailable(_) => false,
     };
     let missing: Vec<Import> =
@@ -275,6 +331,7 @@ mod tests {
     fn inspection(kind: Kind, imports: &[&str], exports: &[&str]) -> Inspection {
         Inspection {
             digest: String::new(),
+            version: None,
             size: 0,
             kind,
             exports: exports.iter().map(|name| (*name).to_owned()).collect(),

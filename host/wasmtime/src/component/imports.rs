@@ -7,6 +7,9 @@ const JOBS: (&str, &str) = ("mongoqueue:jobs/", "0.1.");
 /// WASI 0.2.x.
 const WASI: &str = "0.2.";
 
+/// A release candidate is compatible with nothing but itself.
+const CONFIG: &str = "0-rc.1";
+
 /// Interfaces of WASI that give a guest no power over anything but itself: a clock, chance, its
 /// own log. Arguments, environment and files are there, and empty.
 const HARMLESS: [&str; 5] =
@@ -31,6 +34,10 @@ pub enum Need {
     Queue,
     /// A queue to claim from: `consume = { … }`.
     Consume,
+    /// A host to send requests to: `http = [{ … }]`.
+    Http,
+    /// Values of a configuration: `config = { … }`.
+    Config,
     /// It can't be had here, and why.
     Unavailable(&'static str),
 }
@@ -41,6 +48,8 @@ impl fmt::Display for Need {
             Self::Nothing => "always there",
             Self::Queue => "needs a queue to put on",
             Self::Consume => "needs a queue to claim from",
+            Self::Http => "needs a host to send requests to",
+            Self::Config => "needs values of a configuration",
             Self::Unavailable(why) => return write!(f, "not to be had: {why}"),
         })
     }
@@ -76,10 +85,18 @@ fn need(name: &str) -> Need {
             "components have no network here; build it without (componentize-py: --stub-wasi)",
         );
     }
-    if interface.starts_with("wasi:http/") {
-        return Need::Unavailable(
-            "components have no HTTP here; build it without (jco componentize: --disable http)",
-        );
+    if let Some(interface) = interface.strip_prefix("wasi:http/") {
+        return match interface {
+            "types" | "outgoing-handler" if version.starts_with(WASI) => Need::Http,
+            "incoming-handler" => Need::Unavailable("nobody sends requests to components here"),
+            _ => Need::Unavailable("this host speaks wasi:http 0.2"),
+        };
+    }
+    if interface == "wasi:config/store" {
+        return match version.strip_prefix(WASI) {
+            Some(CONFIG) => Need::Config,
+            _ => Need::Unavailable("this host speaks wasi:config 0.2.0-rc.1"),
+        };
     }
     Need::Unavailable("this host does not know it")
 }
@@ -111,6 +128,9 @@ mod tests {
         }
         assert_eq!(need("mongoqueue:jobs/queue@0.1.0"), Need::Queue);
         assert_eq!(need("mongoqueue:jobs/consumer@0.1.0"), Need::Consume);
+        assert_eq!(need("wasi:http/types@0.2.6"), Need::Http);
+        assert_eq!(need("wasi:http/outgoing-handler@0.2.0"), Need::Http);
+        assert_eq!(need("wasi:config/store@0.2.0-rc.1"), Need::Config);
     }
 
     #[test]
@@ -123,7 +143,9 @@ mod tests {
             "wasi:cli/environment@0.3.0",
             "wasi:clock/wall-clock@0.2.0",
             "wasi:sockets/tcp@0.2.0",
-            "wasi:http/outgoing-handler@0.2.0",
+            "wasi:http/outgoing-handler@0.3.0",
+            "wasi:http/incoming-handler@0.2.0",
+            "wasi:config/store@0.2.0",
             "env",
             "",
         ];

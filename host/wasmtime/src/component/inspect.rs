@@ -1,9 +1,9 @@
 //! What a component exports and imports, read from its first level without compiling anything.
 
-use sha2::{Digest, Sha256};
 use wasmparser::{Encoding, Parser, Payload};
 use wasmtime::Engine;
 
+use super::Digest;
 use super::imports::{self, Import};
 
 /// What is known of a component before it is compiled.
@@ -11,6 +11,9 @@ use super::imports::{self, Import};
 pub struct Inspection {
     /// SHA-256 of the bytes, in hexadecimal.
     pub digest: String,
+    /// The version that it carries, as `wasm-tools metadata add --version` writes it; cut at 100
+    /// bytes. Its author's words: to be escaped where it is shown.
+    pub version: Option<String>,
     /// In bytes.
     pub size: usize,
     /// What it is.
@@ -60,11 +63,16 @@ impl std::fmt::Display for Kind {
 /// A page of memory; components can't have others here.
 const PAGE: u64 = 64 << 10;
 
+/// Components in components: toolchains make three levels or four. The time that wasmtime takes
+/// for them grows faster than their number, to many minutes for a hundred thousand.
+const DEPTH: u32 = 50;
+
 /// Says what some bytes are, and what they would need granted to run. Takes about as long as the
 /// digest; a component that is broken further inside shows when it is loaded.
 pub fn inspect(bytes: &[u8]) -> Inspection {
     let mut inspection = Inspection {
-        digest: hex(&Sha256::digest(bytes)),
+        digest: Digest::of(bytes).hex(),
+        version: None,
         size: bytes.len(),
         kind: Kind::Component,
         exports: Vec::new(),
@@ -94,6 +102,9 @@ fn read(bytes: &[u8], inspection: &mut Inspection) -> Result<Kind, String> {
             Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
                 return Ok(Kind::CoreModule);
             }
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } if depth == DEPTH => {
+                return Err(format!("its parts are nested deeper than {DEPTH}"));
+            }
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(section) if depth == 0 => {
@@ -113,6 +124,9 @@ fn read(bytes: &[u8], inspection: &mut Inspection) -> Result<Kind, String> {
                     let pages = memory.map_err(|error| error.to_string())?.initial;
                     inspection.memory = inspection.memory.max(pages.saturating_mul(PAGE));
                 }
+            }
+            Payload::CustomSection(section) if depth == 0 && section.name() == "version" => {
+                inspection.version = version(section.data());
             }
             _ => {}
         }
@@ -137,8 +151,14 @@ fn is_text(bytes: &[u8]) -> bool {
     text.starts_with(b"(") || text.starts_with(b";;")
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Versions are short; whoever has more to say in this place has no version.
+const VERSION_BYTES: usize = 100;
+
+/// What no version could be (no text, nothing) is none.
+fn version(data: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(data).ok()?.trim();
+    let end = text.floor_char_boundary(VERSION_BYTES);
+    text.get(..end).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -169,14 +189,21 @@ mod tests {
     #[test]
     fn a_handler_shows_its_imports_and_what_they_take() {
         let bytes = component(
-            &["mongoqueue:jobs/queue@0.1.3", "wasi:cli/environment@0.2.6", "wasi:http/types@0.2.0"],
+            &[
+                "mongoqueue:jobs/queue@0.1.3",
+                "wasi:cli/environment@0.2.6",
+                "wasi:http/types@0.2.0",
+                "wasi:sockets/tcp@0.2.6",
+            ],
             &["mongoqueue:jobs/handler@0.1.0"],
         );
         let inspection = inspect(&bytes);
         assert_eq!(inspection.kind, Kind::Handler);
         assert_eq!(inspection.exports, ["mongoqueue:jobs/handler@0.1.0"]);
         let needs: Vec<&Need> = inspection.imports.iter().map(|import| &import.need).collect();
-        assert!(matches!(needs[..], [Need::Queue, Need::Nothing, Need::Unavailable(_)]));
+        let [Need::Queue, Need::Nothing, Need::Http, Need::Unavailable(_)] = needs[..] else {
+            panic!("{needs:?}")
+        };
         assert_eq!(inspection.size, bytes.len());
     }
 
@@ -196,6 +223,25 @@ mod tests {
         for junk in [&b""[..], b"hello", b"\0asm", b"\0asm\x0d\0\x01\0\x0a\xff\xff\xff\xff\x0f"] {
             assert!(matches!(inspect(junk).kind, Kind::Broken(_)), "{junk:?}");
         }
+    }
+
+    #[test]
+    fn a_version_is_what_the_component_itself_says() {
+        let custom = |name: &str, data: &[u8]| {
+            let body = [&[name.len() as u8], name.as_bytes(), data].concat();
+            [&[0, body.len() as u8], &body[..]].concat()
+        };
+        let of = |data: &[u8]| {
+            let bytes = [component(&["a:b/c"], &["a:b/d"]), custom("version", data)].concat();
+            inspect(&bytes).version
+        };
+        assert_eq!(of(b"1.2.3").as_deref(), Some("1.2.3"));
+        assert_eq!(of("ä".repeat(55).as_bytes()).map(|version| version.len()), Some(100));
+        assert_eq!((of(b""), of(b" \n"), of(b"\xff")), (None, None, None));
+        // A module inside has a version of its own.
+        let module = [&b"\0asm\x01\0\0\0"[..], &custom("version", b"7")].concat();
+        let nested = [&[1, module.len() as u8], &module[..]].concat();
+        assert_eq!(inspect(&[component(&["a:b/c"], &[]), nested].concat()).version, None);
     }
 
     #[test]

@@ -73,6 +73,11 @@ impl consumer::Host for JobsCtxView<'_> {
             lease: Some(length),
             ..NextOptions::default()
         };
+        if self.ctx.rehearsal().is_some() {
+            // Nothing may be claimed: as if no job came.
+            tokio::time::sleep(options.wait).await;
+            return Ok(None);
+        }
         let Some(lease) = queue.next(&options).await.map_err(tell)? else { return Ok(None) };
         let held = HeldLease { lease, queue: name, _slot: slot };
         self.table.push(held).map(Some).map_err(GuestError::trap)

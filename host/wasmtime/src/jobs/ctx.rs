@@ -10,6 +10,7 @@ use super::error::GuestError;
 use super::rates::Rates;
 use crate::bindings::types;
 use crate::log::{JobLog, LogSink};
+use crate::replay::Rehearsal;
 use crate::sandbox::Limits;
 
 /// The context of one guest. Cheap to clone; the default one grants nothing.
@@ -19,6 +20,8 @@ pub struct JobsCtx(Arc<Inner>);
 struct Inner {
     grants: Grants,
     attempt: Option<Attempt>,
+    /// Nothing may happen to queues: an attempt is replayed.
+    rehearsal: Option<Rehearsal>,
     log: JobLog,
     limits: Limits,
     rates: Rates,
@@ -33,6 +36,7 @@ pub struct JobsCtxBuilder {
     guest: Option<Arc<str>>,
     grants: Grants,
     attempt: Option<Attempt>,
+    rehearsal: Option<Rehearsal>,
     sink: Option<LogSink>,
     limits: Limits,
 }
@@ -56,6 +60,12 @@ impl JobsCtxBuilder {
         self
     }
 
+    /// Nothing happens to queues; what the guest does to them is kept there.
+    pub(crate) fn rehearsal(mut self, rehearsal: Option<Rehearsal>) -> Self {
+        self.rehearsal = rehearsal;
+        self
+    }
+
     /// Where its log goes. Default: nowhere.
     pub fn log(mut self, sink: LogSink) -> Self {
         self.sink = Some(sink);
@@ -75,6 +85,7 @@ impl JobsCtxBuilder {
         JobsCtx(Arc::new(Inner {
             grants: self.grants,
             attempt: self.attempt,
+            rehearsal: self.rehearsal,
             log,
             rates: Rates::new(&self.limits),
             limits: self.limits,
@@ -97,7 +108,7 @@ impl JobsCtx {
         JobsCtxBuilder::default()
     }
 
-    pub(super) fn grants(&self) -> &Grants {
+    pub(crate) fn grants(&self) -> &Grants {
         &self.0.grants
     }
 
@@ -121,6 +132,10 @@ impl JobsCtx {
 
     pub(crate) fn current_attempt(&self) -> Option<&Attempt> {
         self.0.attempt.as_ref()
+    }
+
+    pub(crate) fn rehearsal(&self) -> Option<&Rehearsal> {
+        self.0.rehearsal.as_ref()
     }
 
     /// Books `jobs` puts of `bytes` in all, or says which limit they would pass.

@@ -1,12 +1,19 @@
-//! Which queues a guest may open, and by which names.
+//! What a guest is granted: queues by the names that it knows them by, and powers beside them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mongoqueue::Queue;
 
-/// The queues that a guest may put jobs on or claim jobs of, by the names that it knows them by.
-/// None unless added. Cheap to clone.
+use crate::powers::{HttpGrant, Powers};
+
+/// What a guest may: queues to put jobs on or claim jobs of, by the names that it knows them by,
+/// and a few powers beside them. Nothing unless added. Cheap to clone.
+///
+/// The powers beside queues work in a [`Sandbox`](crate::Sandbox); a host of your own, with
+/// [`add_to_linker`](crate::add_to_linker), gives its guests what it likes.
 ///
 /// ```no_run
 /// # fn example(mq: &mongoqueue::MongoQueue) -> mongoqueue::Result<()> {
@@ -24,6 +31,7 @@ pub struct Grants(Arc<Names>);
 struct Names {
     put: BTreeMap<String, Queue>,
     consume: BTreeMap<String, Queue>,
+    powers: Arc<Powers>,
 }
 
 impl Grants {
@@ -37,6 +45,46 @@ impl Grants {
     pub fn consume(mut self, name: impl Into<String>, queue: Queue) -> Self {
         Arc::make_mut(&mut self.0).consume.insert(name.into(), queue);
         self
+    }
+
+    /// Gives the guest a value of its configuration, which it reads by `wasi:config`.
+    pub fn config(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.powers_mut().config.insert(key.into(), value.into());
+        self
+    }
+
+    /// Lets the guest send requests to a host, by `wasi:http`.
+    pub fn http(mut self, grant: HttpGrant) -> Self {
+        self.powers_mut().http.grant(grant);
+        self
+    }
+
+    /// A secret that the guest never sees: it writes `{{secret:NAME}}` into a header, and the host
+    /// writes the value there as the request leaves, for the hosts that were
+    /// [granted it](HttpGrant::secret). A server that answers with what it was sent gives it away.
+    pub fn secret(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.powers_mut().http.secret(name.into(), value.into());
+        self
+    }
+
+    /// Lets the guest read the folder `host`, which it finds under the path `guest`.
+    pub fn folder(mut self, guest: impl Into<String>, host: impl Into<PathBuf>) -> Self {
+        self.powers_mut().folders.insert(guest.into(), host.into());
+        self
+    }
+
+    /// How finely the guest's clocks show the time. Default: 1 ms.
+    pub fn clock(mut self, precision: Duration) -> Self {
+        self.powers_mut().clock = Some(precision);
+        self
+    }
+
+    pub(crate) fn powers(&self) -> &Arc<Powers> {
+        &self.0.powers
+    }
+
+    fn powers_mut(&mut self) -> &mut Powers {
+        Arc::make_mut(&mut Arc::make_mut(&mut self.0).powers)
     }
 
     /// True where there is a queue to put on.
@@ -76,6 +124,7 @@ impl std::fmt::Debug for Grants {
         f.debug_struct("Grants")
             .field("put", &names(&self.0.put))
             .field("consume", &names(&self.0.consume))
+            .field("powers", &self.0.powers)
             .finish()
     }
 }

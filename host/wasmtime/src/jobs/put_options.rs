@@ -16,6 +16,8 @@ use crate::bindings::{queue, types};
 const HEADERS: usize = 64;
 const HEADERS_BYTES: usize = 16 << 10;
 const KEY_BYTES: usize = 200;
+/// Its first millisecond.
+const YEAR_9999: i64 = 253_370_764_800_000;
 
 /// The options of a put, while the guest sets them.
 #[derive(Default)]
@@ -58,6 +60,11 @@ fn bounded(millis: u64) -> Result<Duration, types::Error> {
     Ok(duration)
 }
 
+fn due(millis: u64) -> Result<DateTime, types::Error> {
+    let at = i64::try_from(millis).ok().filter(|at| *at < YEAR_9999);
+    at.map(DateTime::from_millis).ok_or_else(|| invalid("due lies after the year 9998"))
+}
+
 impl JobsCtxView<'_> {
     fn set(
         &mut self,
@@ -98,10 +105,7 @@ impl queue::HostPutOptions for JobsCtxView<'_> {
 
     async fn due(&mut self, this: Resource<GuestPutOptions>, at: u64) -> Result<(), GuestError> {
         self.set(&this, |it| {
-            let at = i64::try_from(at).ok().map(DateTime::from_millis);
-            // What a date as text can still say: the year has four digits.
-            let at = at.filter(|at| at.try_to_rfc3339_string().is_ok());
-            it.options.due = Some(at.ok_or_else(|| invalid("due lies after the year 9999"))?);
+            it.options.due = Some(due(at)?);
             Ok(())
         })
     }
@@ -190,6 +194,14 @@ mod tests {
         let more = options.add_header("b".into(), String::new());
         assert!(matches!(more, Err(types::Error::LimitExceeded(_))));
         assert_eq!(options.options().headers.len(), 1);
+    }
+
+    #[test]
+    fn due_times_are_bounded() {
+        assert_eq!(due(1).ok(), Some(DateTime::from_millis(1)));
+        for late in [YEAR_9999 as u64, i64::MAX as u64, u64::MAX] {
+            assert!(matches!(due(late), Err(types::Error::InvalidArgument(_))), "{late}");
+        }
     }
 
     #[test]

@@ -82,9 +82,13 @@ impl queue::HostQueue for JobsCtxView<'_> {
         let queue = self.bound(&this)?.to_put()?.clone();
         let options = self.put_options(options)?;
         self.ctx.book_puts(1, payload.data.len())?;
-        let NewJob { payload, options, .. } = self.new_job(payload, options)?;
+        let job = self.new_job(payload, options)?;
         self.ctx.admit(&queue, 1).await?;
-        let receipt = queue.put(payload).options(options).await.map_err(tell)?;
+        let receipt = match self.ctx.rehearsal() {
+            Some(rehearsal) => rehearsal.put(&queue, job),
+            None => queue.put(job.payload).options(job.options).await,
+        };
+        let receipt = receipt.map_err(tell)?;
         Ok(receipt.id.to_string())
     }
 
@@ -111,7 +115,11 @@ impl queue::HostQueue for JobsCtxView<'_> {
             }
         }
         self.ctx.admit(&queue, jobs.len()).await?;
-        let mut receipts = queue.put_many(jobs).await.map_err(tell)?.into_iter();
+        let receipts = match self.ctx.rehearsal() {
+            Some(rehearsal) => jobs.into_iter().map(|job| rehearsal.put(&queue, job)).collect(),
+            None => queue.put_many(jobs).await.map_err(tell)?,
+        };
+        let mut receipts = receipts.into_iter();
         let answer = |refused: Option<types::Error>| match refused {
             Some(error) => Err(error),
             None => match receipts.next() {
@@ -129,9 +137,13 @@ impl queue::HostQueue for JobsCtxView<'_> {
         id: String,
     ) -> Result<queue::JobInfo, GuestError> {
         let queue = self.bound(&this)?.to_look_at()?.clone();
+        let id = job_id(&id)?;
         self.ctx.pace_ask().await?;
-        let job = queue.get(&job_id(&id)?).await.map_err(tell)?;
-        Ok(job_info(&job))
+        let job = match self.ctx.rehearsal() {
+            Some(rehearsal) => rehearsal.get(&queue, &id).await,
+            None => queue.get(&id).await,
+        };
+        Ok(job_info(&job.map_err(tell)?))
     }
 
     async fn cancel(
@@ -140,9 +152,13 @@ impl queue::HostQueue for JobsCtxView<'_> {
         id: String,
     ) -> Result<types::Status, GuestError> {
         let queue = self.bound(&this)?.to_put()?.clone();
+        let id = job_id(&id)?;
         self.ctx.pace_ask().await?;
-        let state = queue.cancel(&job_id(&id)?).await.map_err(tell)?;
-        Ok(status(state, None))
+        let state = match self.ctx.rehearsal() {
+            Some(rehearsal) => rehearsal.cancel(&queue, &id).await,
+            None => queue.cancel(&id).await,
+        };
+        Ok(status(state.map_err(tell)?, None))
     }
 
     async fn stats(&mut self, this: Resource<BoundQueue>) -> Result<queue::Stats, GuestError> {

@@ -63,7 +63,16 @@ pub(super) fn job_info(job: &Job) -> queue::JobInfo {
             total: progress.total,
             note: progress.note.clone(),
         }),
-        last_error: job.last_error().map(|error| error.message.clone()),
+        last_error: job.last_error().map(|error| words_of(&error.kind, &error.message)),
+    }
+}
+
+/// What a guest is told of an error that is on record. The library's own words about a lease that
+/// ran out name the consumer, which is none of its business.
+fn words_of(kind: &str, message: &str) -> String {
+    match kind {
+        "lease-expired" => "lease expired".to_owned(),
+        _ => message.to_owned(),
     }
 }
 
@@ -124,6 +133,12 @@ mod tests {
         assert!(told(error).contains("content type"));
         let bytes = payload_from_guest(payload("text/plain", b"[1,"), 5).map(|p| p.to_wire());
         assert_eq!(bytes.ok(), Some(("text/plain".into(), b"[1,".to_vec())));
+    }
+
+    #[test]
+    fn no_consumer_is_named() {
+        assert_eq!(words_of("lease-expired", "lease expired on consumer-1"), "lease expired");
+        assert_eq!(words_of("timeout", "too long"), "too long");
     }
 
     #[test]

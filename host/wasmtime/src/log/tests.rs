@@ -60,6 +60,24 @@ fn past_the_limit_lines_are_dropped_and_that_is_said_once() {
 }
 
 #[test]
+fn the_last_lines_are_kept_whoever_listens_and_whatever_was_dropped() {
+    let limits = Limits { log_lines: 1, ..Limits::default() };
+    for listens in [true, false] {
+        let log = match listens {
+            true => log(&limits).0,
+            false => JobLog::new("guest".into(), None, None, &limits),
+        };
+        log.message(Level::Debug, "one\ntwo");
+        log.bytes(Source::Stdout, b"thr");
+        log.bytes(Source::Stderr, b"elsewhere\n");
+        log.bytes(Source::Stdout, b"ee");
+        log.finish();
+        assert_eq!(log.last_lines().as_deref(), Some("debug: one\ndebug: two\ninfo: three\n"));
+        assert_eq!(log.stderr_tail().as_deref(), Some("elsewhere\n"));
+    }
+}
+
+#[test]
 fn control_characters_never_reach_the_sink() {
     let (log, lines) = log(&Limits::default());
     log.message(Level::Info, "\u{1b}[2J\tok");

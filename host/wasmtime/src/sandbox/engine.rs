@@ -15,7 +15,7 @@ use super::Limits;
 pub(super) const MOST_INSTANCES: u32 = 4_000;
 
 /// How often a running guest looks up: whether it is to stop, whether others want to run.
-pub(super) const TICK: Duration = Duration::from_millis(10);
+pub(crate) const TICK: Duration = Duration::from_millis(10);
 
 /// A panic's own machinery takes about ten frames; what follows is the guest's.
 const BACKTRACE_FRAMES: Option<NonZeroUsize> = NonZeroUsize::new(40);
@@ -30,16 +30,22 @@ fn keep_resident() -> usize {
 
 /// An engine, and how many guests' memory it keeps ready. Tries fewer where the machine (a limit
 /// on address space, a small container) has no room for all; none in the end.
-pub(super) fn make(limits: &Limits, instances: u32) -> wasmtime::Result<(Engine, u32)> {
+/// With `coredumps` a trap leaves one, which costs a walk over the stack and the store's parts.
+pub(super) fn make(
+    limits: &Limits,
+    instances: u32,
+    coredumps: bool,
+) -> wasmtime::Result<(Engine, u32)> {
+    let engine = |mut config: Config| Engine::new(config.coredump_on_trap(coredumps));
     let mut pooled = instances;
     while pooled > 0 {
-        if let Ok(engine) = Engine::new(&pooled_config(limits, pooled)) {
+        if let Ok(engine) = engine(pooled_config(limits, pooled)) {
             return Ok((engine, pooled));
         }
         // Below eight a pool makes more jobs wait than it saves.
         pooled = if pooled > 8 { (pooled / 4).max(8) } else { 0 };
     }
-    Ok((Engine::new(&on_demand_config(limits))?, 0))
+    Ok((engine(on_demand_config(limits))?, 0))
 }
 
 /// A component may have this many memories and tables; one that has more than a share of them
@@ -143,7 +149,7 @@ mod tests {
     #[test]
     fn both_ways_to_keep_memory_work() -> wasmtime::Result<()> {
         let limits = Limits::default();
-        let (_, pooled) = make(&limits, 8)?;
+        let (_, pooled) = make(&limits, 8, false)?;
         assert!(pooled == 8 || pooled == 0);
         Engine::new(&on_demand_config(&limits))?;
         Ok(())
@@ -153,7 +159,7 @@ mod tests {
     fn code_of_a_compiling_engine_runs_in_those_that_it_compiles_for() -> wasmtime::Result<()> {
         const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
         let limits = Limits::default();
-        let (pooled, kept) = make(&limits, 8)?;
+        let (pooled, kept) = make(&limits, 8, false)?;
         let on_demand = Engine::new(&on_demand_config(&limits))?;
         let memory = limits.memory as u64;
         for (engine, memory) in [(pooled, (kept == 0).then_some(memory)), (on_demand, Some(memory))]

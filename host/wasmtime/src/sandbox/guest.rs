@@ -11,6 +11,8 @@ use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::p2::{self, bindings as wasi};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 use super::chance::{self, Chance};
 use super::engine::TICK;
@@ -18,6 +20,8 @@ use super::meter::{Meter, Refusal};
 use super::output::Output;
 use crate::jobs::{self, JobsCtx, JobsCtxView, JobsView};
 use crate::log::Source;
+use crate::powers::Http;
+use crate::replay;
 
 /// The host's reason to stop a guest that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +47,8 @@ pub(crate) struct Guest {
     table: ResourceTable,
     wasi: WasiCtx,
     jobs: JobsCtx,
+    config: WasiConfigVariables,
+    http: Http,
     meter: Meter,
     // `None` is later than any clock goes.
     deadline: Option<Instant>,
@@ -50,11 +56,19 @@ pub(crate) struct Guest {
     cpu: Duration,
     /// Random bytes that it may still take.
     random: u64,
+    /// Ticks of the engine's clock that found it computing.
+    ticks: u32,
 }
 
 impl Guest {
-    pub(super) fn new(jobs: JobsCtx, deadline: Option<Instant>, input: &Input) -> Self {
-        let limits = jobs.limits();
+    /// # Errors
+    /// Where something that it is granted isn't there.
+    pub(super) fn new(
+        jobs: JobsCtx,
+        deadline: Option<Instant>,
+        input: &Input,
+    ) -> wasmtime::Result<Self> {
+        let (limits, powers) = (jobs.limits(), jobs.grants().powers());
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
         let mut wasi = WasiCtx::builder();
@@ -65,9 +79,12 @@ impl Guest {
         if !input.stdin.is_empty() {
             wasi.stdin(MemoryInputPipe::new(input.stdin.clone()));
         }
+        powers.apply(&mut wasi)?;
         let (wasi, meter, cpu) = (wasi.build(), Meter::new(limits), limits.cpu);
         let random = limits.random_bytes as u64;
-        Self { table, wasi, jobs, meter, deadline, cpu, random }
+        let http = Http::new(powers.clone(), jobs.log().clone(), limits);
+        let config = powers.variables();
+        Ok(Self { table, wasi, jobs, config, http, meter, deadline, cpu, random, ticks: 0 })
     }
 
     pub(super) fn meter(&mut self) -> &mut dyn ResourceLimiter {
@@ -82,8 +99,19 @@ impl Guest {
         Chance { source: self.wasi.random(), left: &mut self.random }
     }
 
+    /// How long it has computed, to the precision of the clock.
+    pub(crate) fn computed(&self) -> Duration {
+        TICK.saturating_mul(self.ticks)
+    }
+
+    /// Bytes of all its memories together, when they were largest.
+    pub(crate) fn memory(&self) -> usize {
+        self.meter.memory()
+    }
+
     /// Asked at each tick of the engine's clock while the guest computes.
     pub(super) fn tick(&mut self) -> Result<(), Cut> {
+        self.ticks = self.ticks.saturating_add(1);
         if self.jobs.current_attempt().is_some_and(|attempt| attempt.is_lost()) {
             return Err(Cut::LeaseLost);
         }
@@ -107,12 +135,21 @@ impl WasiView for Guest {
     }
 }
 
+impl WasiHttpView for Guest {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.http.view(&mut self.table)
+    }
+}
+
 /// All that a component can import. Of WASI: a clock, chance, stdio into the job's log, and what
 /// every language's library asks for and finds empty: arguments, environment, files.
-pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
+pub(super) fn linker(engine: &Engine, for_replay: bool) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     let l = &mut linker;
-    jobs::add_to_linker(l)?;
+    match for_replay {
+        true => replay::add_to_linker(l)?,
+        false => jobs::add_to_linker(l)?,
+    }
     // Streams, polls, clocks, randomness, stdio.
     p2::add_to_linker_proxy_interfaces_async(l)?;
     wasi::random::insecure_seed::add_to_linker::<Guest, WasiRandom>(l, Guest::random)?;
@@ -125,6 +162,8 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Guest>> {
     wasi::cli::terminal_stderr::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
     wasi::filesystem::preopens::add_to_linker::<Guest, WasiFilesystem>(l, Guest::filesystem)?;
     wasi::filesystem::types::add_to_linker::<Guest, WasiFilesystem>(l, Guest::filesystem)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(l)?;
+    wasmtime_wasi_config::add_to_linker(l, |guest| WasiConfig::new(&guest.config))?;
     chance::add_to_linker(l)?;
     Ok(linker)
 }

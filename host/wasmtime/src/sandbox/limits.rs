@@ -41,6 +41,8 @@ pub struct Limits {
     pub log_bytes: usize,
     /// Bytes from the end of stderr that go into the record of a failed attempt. Default: 8 KiB.
     pub stderr_tail: usize,
+    /// Bytes from the end of the log that go into the record of a failed attempt. Default: 4 KiB.
+    pub log_tail: usize,
     /// Random bytes that it takes in all. Spent: `limit:random`. Default: 16 MiB.
     pub random_bytes: usize,
     /// Jobs that may be put. Default: 1,000.
@@ -64,6 +66,14 @@ pub struct Limits {
     /// jobs and queues, cancelling, claiming, and what a program reports about a claimed job.
     /// Further ones wait in the call. Default: 1,000.
     pub asks_per_second: u32,
+    /// Requests over HTTP, those that are denied included. Default: 100.
+    pub http_requests: u32,
+    /// Requests whose responses aren't read to their ends. Default: 8.
+    pub http_open: usize,
+    /// Bytes of bodies that are sent and received, all together. Default: 16 MiB.
+    pub http_bytes: usize,
+    /// Bytes of the headers of one request, with what keeping them takes. Default: 32 KiB.
+    pub http_header_bytes: usize,
     /// Claimed jobs that a program holds at the same time. Default: 64.
     pub leases: usize,
     /// The longest that one call waits for a job to come; a longer wait is shortened.
@@ -88,6 +98,7 @@ impl Default for Limits {
             log_lines: 1_000,
             log_bytes: 64 << 10,
             stderr_tail: 8 << 10,
+            log_tail: 4 << 10,
             random_bytes: 16 << 20,
             puts: 1_000,
             put_bytes: 16 << 20,
@@ -96,6 +107,10 @@ impl Default for Limits {
             notes_per_second: 10,
             saves_per_second: 10,
             asks_per_second: 1_000,
+            http_requests: 100,
+            http_open: 8,
+            http_bytes: 16 << 20,
+            http_header_bytes: 32 << 10,
             leases: 64,
             wait: Duration::from_secs(60),
             component_bytes: 64 << 20,

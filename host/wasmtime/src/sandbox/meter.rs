@@ -33,6 +33,11 @@ impl Meter {
         }
     }
 
+    /// Bytes of all memories together. Memory never shrinks, so this is also the most there was.
+    pub(crate) fn memory(&self) -> usize {
+        self.memory.used
+    }
+
     /// What was refused, if the guest has not been granted anything since: one that went on with
     /// less did not die of it.
     pub(crate) fn refusal(&self) -> Option<Refusal> {

@@ -1,206 +1,145 @@
-//! The operator's file: which component does the jobs of which queue, and what it is granted.
-//!
-//! ```toml
-//! concurrency = 8
-//! lease = "30s"
-//! grace = "20s"
-//! until_empty = false
-//!
-//! [host]
-//! memory = "4GiB"                    # of all components that run at the same time
-//!
-//! [queue.emails]
-//! component = "emails.wasm"          # relative to this file
-//! queues = { next = "reports" }      # its own name = the queue it may put on
-//! consume = { work = "letters" }     # its own name = the queue it may claim from
-//! memory = "128MiB"
-//! ```
-
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+//! All that `work` was told: by its file, and on the command line, which comes first.
 
 use mongoqueue::WorkerOptions;
-use serde::{Deserialize, Deserializer};
+use mongoqueue_wasmtime::Limits;
 
-use super::host::Host;
-use crate::args::{WorkArgs, parse_duration, parse_size};
-use crate::trouble::{Result, Trouble};
+use crate::args::WorkArgs;
+use crate::policy::{Budget, Finding, Findings, Policy, Served};
+use crate::trouble::{Exit, Result, Trouble};
 
-mod limits;
-
-/// All that `work` was told, by its file and on the command line.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Config {
-    concurrency: Option<usize>,
-    #[serde(default, deserialize_with = "duration")]
-    lease: Option<Duration>,
-    #[serde(default, deserialize_with = "duration")]
-    grace: Option<Duration>,
-    #[serde(default)]
-    until_empty: bool,
-    #[serde(default)]
-    pub(super) host: Host,
-    #[serde(default, rename = "queue")]
-    pub(super) queues: BTreeMap<String, Served>,
-}
-
-/// One queue, the component that does its jobs, and the component's grants.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Served {
-    pub(super) component: PathBuf,
-    /// The names by which it knows the queues that it may put on.
-    #[serde(default)]
-    pub(super) queues: BTreeMap<String, String>,
-    /// The names by which it knows the queues that it may claim from.
-    #[serde(default)]
-    pub(super) consume: BTreeMap<String, String>,
-    /// It is named on the command line, and so are its grants.
-    #[serde(skip)]
-    pub(super) by_options: bool,
-    #[serde(default, deserialize_with = "size")]
-    memory: Option<usize>,
-    #[serde(default, deserialize_with = "size")]
-    hostcall: Option<usize>,
-    #[serde(default, deserialize_with = "size")]
-    payload: Option<usize>,
-    #[serde(default, deserialize_with = "size")]
-    output: Option<usize>,
-    #[serde(default, deserialize_with = "size")]
-    saved: Option<usize>,
-    #[serde(default, deserialize_with = "size")]
-    log: Option<usize>,
-    #[serde(default, deserialize_with = "size")]
-    stderr: Option<usize>,
-    #[serde(default, deserialize_with = "size")]
-    random: Option<usize>,
-    #[serde(default, deserialize_with = "size")]
-    put_bytes: Option<usize>,
-    #[serde(default, deserialize_with = "size")]
-    component_size: Option<usize>,
-    #[serde(default, deserialize_with = "duration")]
-    cpu: Option<Duration>,
-    #[serde(default, deserialize_with = "duration")]
-    wait: Option<Duration>,
-    tables: Option<usize>,
-    instances: Option<usize>,
-    handles: Option<usize>,
-    log_lines: Option<u32>,
-    puts: Option<u32>,
-    puts_per_second: Option<u32>,
-    waiting: Option<u64>,
-    notes_per_second: Option<u32>,
-    saves_per_second: Option<u32>,
-    asks_per_second: Option<u32>,
-    leases: Option<usize>,
-}
-
-impl Config {
-    /// The file, if there is one, and what the command line says in its place.
-    pub(super) fn of(args: &WorkArgs) -> Result<Self> {
-        let mut config = match &args.config {
-            Some(path) => Self::read(path)?,
-            None => Self::default(),
+/// The file, if there is one, and what the command line says in its place.
+pub(super) fn of(args: &WorkArgs) -> Result<Policy> {
+    let mut policy = match &args.config {
+        Some(path) => Policy::read(path).map_err(|findings| wrong(&findings))?.0,
+        None => Policy::default(),
+    };
+    for serving in &args.queues {
+        let served = Served {
+            component: serving.component.clone(),
+            queues: args.grants.queue.iter().cloned().collect(),
+            consume: args.grants.consume.iter().cloned().collect(),
+            by_options: true,
+            ..Served::default()
         };
-        for serving in &args.queues {
-            let served = Served {
-                component: serving.component.clone(),
-                queues: args.grants.queue.iter().cloned().collect(),
-                consume: args.grants.consume.iter().cloned().collect(),
-                by_options: true,
-                ..Served::default()
-            };
-            if config.queues.insert(serving.queue.clone(), served).is_some() {
-                let message = format!("queue {:?} is to be served twice", serving.queue);
-                return Err(Trouble::misuse(message));
-            }
+        if policy.queues.insert(serving.queue.clone(), served).is_some() {
+            let message = format!("queue {:?} is to be served twice", serving.queue);
+            return Err(Trouble::misuse(message));
         }
-        if config.queues.is_empty() {
-            return Err(Trouble::misuse("no queue to serve: add one as [queue.NAME]"));
-        }
-        config.concurrency = args.concurrency.or(config.concurrency);
-        config.lease = args.lease.or(config.lease);
-        config.grace = args.grace.or(config.grace);
-        config.until_empty |= args.until_empty;
-        Ok(config)
     }
-
-    fn read(path: &Path) -> Result<Self> {
-        let shown = path.display();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Trouble::misuse(format!("can't read {shown}: {error}")))?;
-        let mut config: Self = toml::from_str(&text).map_err(|error| {
-            Trouble::misuse(format!("{shown}: {}", error.to_string().trim_end()))
-        })?;
-        let folder = path.parent().unwrap_or(Path::new(""));
-        for served in config.queues.values_mut() {
-            served.component = folder.join(&served.component);
-        }
-        Ok(config)
+    if policy.queues.is_empty() {
+        return Err(Trouble::misuse("no queue to serve: add one as [queue.NAME]"));
     }
+    policy.concurrency = args.concurrency.or(policy.concurrency);
+    policy.lease = args.lease.or(policy.lease);
+    policy.grace = args.grace.or(policy.grace);
+    policy.until_empty |= args.until_empty;
+    Ok(policy)
+}
 
-    pub(super) fn worker_options(&self) -> WorkerOptions {
-        let default = WorkerOptions::default();
-        WorkerOptions {
-            slots: self.concurrency.unwrap_or(default.slots),
-            lease: self.lease.unwrap_or(default.lease),
-            grace: self.grace.unwrap_or(default.grace),
-            until_empty: self.until_empty,
-            ..default
-        }
+/// What is wrong with the file stops the worker.
+pub(crate) fn wrong(findings: &Findings) -> Trouble {
+    Trouble::misuse(findings.lines()).with("findings", findings.json())
+}
+
+/// One thing that is wrong with it.
+pub(super) fn wrong_there(args: &WorkArgs, finding: Finding) -> Trouble {
+    let path = args.config.clone().unwrap_or_default();
+    wrong(&Findings::new(&path, vec![finding]))
+}
+
+pub(super) fn worker_options(policy: &Policy) -> WorkerOptions {
+    let default = WorkerOptions::default();
+    WorkerOptions {
+        slots: policy.concurrency.unwrap_or(default.slots),
+        lease: policy.lease.unwrap_or(default.lease),
+        grace: policy.grace.unwrap_or(default.grace),
+        until_empty: policy.until_empty,
+        ..default
     }
 }
 
-pub(super) fn duration<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Duration>, D::Error> {
-    let text = String::deserialize(input)?;
-    parse_duration(&text).map(Some).map_err(serde::de::Error::custom)
+/// What any of the components may use: the sandbox is made for that.
+pub(crate) fn most(policy: &Policy) -> Limits {
+    let default = Limits::default();
+    let most = |default: usize, said: fn(&Budget) -> Option<usize>| {
+        let all = policy.queues.values().filter_map(|served| said(&served.budget));
+        all.max().unwrap_or(0).max(default)
+    };
+    Limits {
+        memory: most(default.memory, |budget| budget.memory),
+        table_elements: most(default.table_elements, |budget| budget.tables),
+        instances: most(default.instances, |budget| budget.instances),
+        ..default
+    }
 }
 
-pub(super) fn size<'de, D: Deserializer<'de>>(input: D) -> Result<Option<usize>, D::Error> {
-    let text = String::deserialize(input)?;
-    parse_size(&text).map(Some).map_err(serde::de::Error::custom)
+/// What this component may use. `payload_limit`: the most that the connection lets through.
+pub(crate) fn limits(served: &Served, payload_limit: usize) -> Result<Limits> {
+    let limits = served.budget.limits();
+    let Limits { output_bytes, saved_bytes, payload_bytes, .. } = limits;
+    let over = |said: Option<usize>| said.is_some_and(|bytes| bytes > payload_limit);
+    let Budget { output, payload, .. } = served.budget;
+    if over(output) || over(payload) || saved_bytes > payload_limit {
+        let most = output_bytes.max(saved_bytes).max(payload_bytes);
+        return Err(Trouble::new(
+            Exit::Misuse,
+            "misuse",
+            format!(
+                "output, payload or saved state of {most} bytes needs a --payload-limit as large"
+            ),
+        ));
+    }
+    Ok(limits)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
-    fn read(text: &str) -> Result<Config> {
-        let folder = tempfile::tempdir().unwrap_or_else(|e| panic!("{e}"));
-        let path = folder.path().join("work.toml");
-        std::fs::write(&path, text).unwrap_or_else(|e| panic!("{e}"));
-        Config::read(&path)
+    fn served(budget: Budget) -> Served {
+        Served { budget, ..Served::default() }
     }
 
     #[test]
-    fn a_file_says_all_that_the_command_line_can_and_the_grants() {
-        let text = "concurrency = 3\nlease = \"1m\"\nuntil_empty = true\n[queue.emails]\n\
-                    component = \"e.wasm\"\nqueues = { next = \"reports\" }\nmemory = \"128MiB\"";
-        let config = read(text).unwrap_or_else(|e| panic!("{e:?}"));
-        let options = config.worker_options();
+    fn an_output_is_not_larger_than_what_can_be_stored() {
+        let large = served(Budget { output: Some(2 << 20), ..Budget::default() });
+        assert!(limits(&large, 1 << 20).is_err());
+        let fits = limits(&large, 4 << 20).map(|l| (l.output_bytes, l.hostcall_bytes));
+        assert_eq!(fits.ok(), Some((2 << 20, 8 << 20)));
+        let large = served(Budget { payload: Some(5 << 20), ..Budget::default() });
+        assert!(limits(&large, 1 << 20).is_err());
+        assert_eq!(limits(&large, 5 << 20).ok().map(|l| l.hostcall_bytes), Some(10 << 20));
+    }
+
+    #[test]
+    fn what_is_not_said_is_as_ever() {
+        assert_eq!(limits(&Served::default(), 1 << 20).ok(), Some(Limits::default()));
+    }
+
+    #[test]
+    fn the_sandbox_is_made_for_the_largest() {
+        let budget = |memory, tables| served(Budget { memory, tables, ..Budget::default() });
+        let all = [budget(Some(128 << 20), Some(7)), budget(None, Some(300_000))];
+        let names = ["a", "b"].map(str::to_owned);
+        let policy = Policy { queues: names.into_iter().zip(all).collect(), ..Policy::default() };
+        let most = most(&policy);
+        assert_eq!((most.memory, most.table_elements), (128 << 20, 300_000));
+        assert_eq!(most.instances, Limits::default().instances);
+    }
+
+    #[test]
+    fn what_the_file_says_is_what_the_worker_does() {
+        let policy = Policy {
+            concurrency: Some(3),
+            lease: Some(Duration::from_secs(60)),
+            until_empty: true,
+            ..Policy::default()
+        };
+        let options = worker_options(&policy);
         assert_eq!((options.slots, options.until_empty), (3, true));
         assert_eq!(options.lease, Duration::from_secs(60));
         assert_eq!(options.grace, WorkerOptions::default().grace);
-        assert_eq!(config.most().memory, 128 << 20);
-        let emails = &config.queues["emails"];
-        assert!(emails.component.is_absolute() && emails.component.ends_with("e.wasm"));
-        assert_eq!(emails.queues["next"], "reports");
-    }
-
-    #[test]
-    fn what_is_wrong_is_named_with_its_line() {
-        for (text, line, words) in [
-            ("\nconcurency = 3", "line 2", "concurency"),
-            ("[queue.a]\ncomponent = \"a\"\nmemroy = \"1\"", "line 3", "memroy"),
-            ("lease = 30", "line 1", "string"),
-            ("lease = \"30\"", "line 1", "a number needs its unit"),
-            ("[queue.a]\nqueues = {}", "line 1", "component"),
-            ("x", "line 1", ""),
-        ] {
-            let message = read(text).map_or_else(|e| e.message, |c| panic!("accepted: {c:?}"));
-            assert!(message.contains(line) && message.contains(words), "{text}: {message}");
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Everything about one job, for people.
 
 use bson::DateTime;
-use mongoqueue::{ErrorRecord, Job, Payload};
+use mongoqueue::{ErrorRecord, Evidence, Job, Payload};
 
 use super::super::time::{relative, rfc3339};
 use super::super::{Show, Tone, escape};
@@ -103,7 +103,29 @@ pub(crate) fn error_lines(show: Show, error: &ErrorRecord, now: DateTime) -> Vec
     };
     part("stderr", &error.stderr);
     part("backtrace", &error.backtrace);
+    part("log", &error.evidence.log);
+    for line in evidence(&error.evidence) {
+        all.push(format!("  {}", show.paint(Tone::Faint, &line)));
+    }
     all
+}
+
+/// What ran, and what it used up; nothing where nothing is known.
+fn evidence(evidence: &Evidence) -> Vec<String> {
+    let Evidence { digest, version, log: _, cpu, memory, wall, worker } = evidence;
+    let text = |text: &Option<String>| text.as_deref().map(|text| escape::cut(text, BODY_WIDTH));
+    let ran = [
+        text(digest),
+        text(version).map(|version| format!("version {version}")),
+        text(worker).map(|worker| format!("worker {worker}")),
+    ];
+    let used = [
+        wall.map(|wall| format!("took {}", format_duration(wall))),
+        cpu.map(|cpu| format!("computed {}", format_duration(cpu))),
+        memory.map(|memory| format!("memory {} KiB", memory.div_ceil(1 << 10))),
+    ];
+    let lines = [ran, used].map(|parts| parts.into_iter().flatten().collect::<Vec<_>>().join(", "));
+    lines.into_iter().filter(|line| !line.is_empty()).collect()
 }
 
 struct Lines {

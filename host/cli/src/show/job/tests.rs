@@ -1,5 +1,5 @@
 use bson::DateTime;
-use mongoqueue::{ErrorRecord, Job, Payload, State};
+use mongoqueue::{ErrorRecord, Evidence, Job, Payload, State};
 
 use super::*;
 
@@ -22,6 +22,15 @@ fn error() -> ErrorRecord {
         code: None,
         stderr: Some("a panic".to_owned()),
         backtrace: Some("0: f\n1: g".to_owned()),
+        evidence: Evidence {
+            digest: Some("sha256:e3b0".to_owned()),
+            version: Some("1.0\u{1b}[2J".to_owned()),
+            log: Some("info: a\u{9b}\n".to_owned()),
+            cpu: Some(std::time::Duration::from_millis(20)),
+            memory: Some(1_114_112),
+            wall: Some(std::time::Duration::from_millis(1_500)),
+            worker: Some("0.1.0".to_owned()),
+        },
     }
 }
 
@@ -80,7 +89,9 @@ fn nothing_of_a_job_reaches_the_terminal_unescaped() {
     }
     assert!(!shown.replace('\n', "").chars().any(char::is_control), "{shown}");
     assert!(shown.contains("trap:unreachable attempt 1, 1m ago on host-1\n  first\n  second"));
-    assert!(shown.contains("  backtrace\n    0: f\n    1: g"));
+    assert!(shown.contains("  backtrace\n    0: f\n    1: g\n  log\n    info: a"));
+    assert!(shown.contains("\n  sha256:e3b0, version 1.0\\u{1b}[2J, worker 0.1.0\n"), "{shown}");
+    assert!(shown.contains("\n  took 1.5s, computed 20ms, memory 1088 KiB"), "{shown}");
 }
 
 #[test]
