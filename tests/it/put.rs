@@ -312,6 +312,26 @@ async fn a_put_that_was_tried_twice_may_have_happened() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_put_that_was_told_nothing_definite_may_have_happened() -> Result<()> {
+    let stage = Stage::private().await?;
+    let queue = stage.queue()?;
+    // WriteConflict and MaxTimeMSExpired may be the answers to a second try; BadValue and IllegalOperation
+    // would have been those to the first, too.
+    for (code, may) in [(112, true), (50, true), (2, false), (20, false)] {
+        let how = doc! { "failCommands": ["insert"], "errorCode": code };
+        let fail = FailPoint::on(&stage, how, Some(1)).await?;
+        let put = queue.put(doc! {}).await;
+        match put {
+            Err(Error::MayHaveHappened { .. }) => assert!(may, "{code}"),
+            Err(Error::Database { .. }) => assert!(!may, "{code}"),
+            put => anyhow::bail!("{code}: {put:?}"),
+        }
+        assert_eq!(fail.off().await?, 1, "{code}");
+    }
+    stage.end().await
+}
+
+#[tokio::test]
 async fn a_job_that_was_there_and_is_gone_may_have_been_put() -> Result<()> {
     let stage = Stage::private().await?;
     let queue = stage.queue()?;

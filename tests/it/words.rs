@@ -213,8 +213,8 @@ async fn a_database_that_does_not_answer() -> Result<()> {
     let fail = FailPoint::on(&stage, closing(&["find", "aggregate"]), None).await?;
     said.add(queue.stats().await);
     fail.off().await?;
-    // 96 OperationFailed: anything that is no outage.
-    let failing = doc! { "failCommands": ["insert"], "errorCode": 96 };
+    // 2 BadValue: a refusal.
+    let failing = doc! { "failCommands": ["insert"], "errorCode": 2 };
     let fail = FailPoint::on(&stage, failing, None).await?;
     said.add(queue.put(doc! {}).await);
     fail.off().await?;
@@ -225,7 +225,7 @@ async fn a_database_that_does_not_answer() -> Result<()> {
     said.add(answers);
     fail.off().await?;
     insta::assert_snapshot!(said.lines(), @"
-may have happened: no answer while trying to put jobs: I/O error: unexpected end of file
+may have happened, or not: to put jobs: I/O error: unexpected end of file
 can't reach the database to read jobs: I/O error: unexpected end of file
 the database failed to put jobs: Failing command via 'failCommand' failpoint
 not allowed to put jobs: Failing command via 'failCommand' failpoint

@@ -9,10 +9,12 @@
 //! - [`FailPoint`]: commands that fail on purpose;
 //! - [`process`]: consumers in processes of their own;
 //! - [`built`]: the guests' components and the binary `mongoqueue`;
-//! - [`keys`]: keys to sign components with.
+//! - [`keys`]: keys to sign components with;
+//! - [`fuzz`]: random input for whatever reads what strangers wrote.
 
 pub mod built;
 mod failpoint;
+pub mod fuzz;
 pub mod keys;
 pub mod process;
 mod running;

@@ -104,11 +104,12 @@ pub enum Error {
         source: mongodb::error::Error,
     },
 
-    /// The write was sent and its answer did not come: it may have happened, or not.
+    /// The write was sent, and nothing that came back says what became of it: it may have happened,
+    /// or not.
     ///
     /// A put with an id of the caller's own can be repeated safely; what became of a settlement
     /// shows when the job is read again.
-    #[error("may have happened: no answer while trying to {doing}: {}", driver::words(source))]
+    #[error("may have happened, or not: to {doing}: {}", driver::words(source))]
     MayHaveHappened {
         /// What was tried.
         doing: &'static str,
@@ -192,6 +193,10 @@ impl Error {
             ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. } => {
                 Self::MayHaveHappened { doing, source }
             }
+            // The driver doesn't say that it has tried twice.
+            ErrorKind::Command(e) if !REFUSALS.contains(&e.code) => {
+                Self::MayHaveHappened { doing, source }
+            }
             _ => Self::from_driver(doing, source),
         }
     }
@@ -211,6 +216,14 @@ impl Error {
         }
     }
 }
+
+/// Codes of answers to a second try that say what became of the first: the command or its sender was
+/// none that the server takes (BadValue, FailedToParse, Unauthorized, TypeMismatch,
+/// AuthenticationFailed, IllegalOperation, CommandNotFound, InvalidOptions, InvalidNamespace,
+/// CommandNotSupportedOnView, BSONObjectTooLarge), or the document could not be written
+/// (DocumentValidationFailure, DuplicateKey), which the server's memory of a first try that took
+/// effect would have come before.
+const REFUSALS: [i32; 13] = [2, 9, 13, 14, 18, 20, 59, 72, 73, 121, 166, 10334, 11000];
 
 /// Codes that a server answers while its replica set changes primary, or it shuts down
 /// (MongoDB's "retryable writes" specification), or has no space for the write at the moment.

@@ -43,6 +43,8 @@ const ADMIN: &str = "checker-admin";
 const ANSWER: Duration = Duration::from_secs(2);
 /// An election takes some seconds, on a busy machine more.
 const ELECTION: Duration = Duration::from_secs(40);
+/// How long a node may need to replay its journal, undo what the others don't have, and catch up.
+const RETURN: Duration = Duration::from_secs(180);
 /// How often it is asked who is the primary.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -256,7 +258,7 @@ impl Cluster {
         let begun = Instant::now();
         for node in 0..self.size() {
             while !self.is_member(node).await {
-                ensure!(begun.elapsed() < ELECTION, "node {node} didn't come back into the set");
+                ensure!(begun.elapsed() < RETURN, "node {node} didn't come back into the set");
                 tokio::time::sleep(LOOK).await;
             }
         }

@@ -1,111 +1,16 @@
 //! Random input for whatever reads what strangers wrote. Each begins with real input and breaks
 //! it; no input may make the host panic, and what is taken must be what was meant.
-//!
-//! `MONGOQUEUE_FUZZ_SECONDS` is how long each runs, a second unless it is set;
-//! `MONGOQUEUE_FUZZ_SEED` makes a run begin as another one did.
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use bson::{Bson, Document, doc};
 use mongoqueue::{Error, JobId, Payload};
+use mongoqueue_tests::fuzz::{Mutator, fuzz, loops};
 use mongoqueue_tests::{Stage, built};
 use mongoqueue_wasmtime::{ComponentHandler, ComponentSource, Grants, LoadError, inspect};
 use serde_json::Value;
 
 use super::core::{NOTHING, modules, with_inner};
 use crate::sandbox::sandbox;
-
-/// Breaks inputs, always in the same way for the same seed.
-struct Mutator(u64);
-
-impl Mutator {
-    fn new() -> Result<Self> {
-        let seed = match std::env::var("MONGOQUEUE_FUZZ_SEED") {
-            Ok(seed) => seed.parse().context("MONGOQUEUE_FUZZ_SEED is no number")?,
-            Err(_) => rand::random(),
-        };
-        Ok(Self(seed))
-    }
-
-    /// xorshift*: a number for each call, good enough to break things with.
-    fn next(&mut self, below: usize) -> usize {
-        let mut x = self.0.max(1);
-        x ^= x >> 12;
-        x ^= x << 25;
-        x ^= x >> 27;
-        self.0 = x;
-        (x.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % below.max(1)
-    }
-
-    fn pick<'a>(&mut self, from: &'a [Vec<u8>]) -> &'a [u8] {
-        let n = self.next(from.len());
-        from.get(n).map(Vec::as_slice).unwrap_or_default()
-    }
-
-    /// One of the inputs, changed in up to four places.
-    fn broken(&mut self, seeds: &[Vec<u8>], words: &[&[u8]]) -> Vec<u8> {
-        let mut bytes = self.pick(seeds).to_vec();
-        for _ in 0..=self.next(4) {
-            let (from, len) = (self.next(bytes.len() + 1), self.next(16));
-            let to = (from + len).min(bytes.len());
-            match self.next(6) {
-                0 => bytes.truncate(from),
-                1 => drop(bytes.drain(from..to)),
-                2 => {
-                    let copy = bytes.get(from..to).unwrap_or_default().to_vec();
-                    bytes.splice(from..from, copy);
-                }
-                3 => {
-                    let n = self.next(words.len());
-                    let word = words.get(n).copied().unwrap_or_default();
-                    bytes.splice(from..from, word.iter().copied());
-                }
-                4 => {
-                    let other = self.pick(seeds);
-                    let other = other.get(self.next(other.len())..).unwrap_or_default().to_vec();
-                    bytes.truncate(from);
-                    bytes.extend(other);
-                }
-                _ => {
-                    let value = self.next(256) as u8;
-                    if let Some(byte) = bytes.get_mut(from) {
-                        *byte = value;
-                    }
-                }
-            }
-        }
-        bytes
-    }
-}
-
-/// Tries one broken input after the other until the time is over, at least a few.
-fn fuzz(
-    seeds: &[Vec<u8>],
-    words: &[&[u8]],
-    mut each: impl FnMut(&[u8]) -> Result<()>,
-) -> Result<()> {
-    let seconds = std::env::var("MONGOQUEUE_FUZZ_SECONDS").unwrap_or_else(|_| "1".to_owned());
-    let end = Instant::now() + Duration::from_secs_f64(seconds.parse()?);
-    let mut mutator = Mutator::new()?;
-    let mut tried = 0_u64;
-    while tried < 20 || Instant::now() < end {
-        let seed = mutator.0;
-        let input = mutator.broken(seeds, words);
-        let done = catch_unwind(AssertUnwindSafe(|| each(&input)));
-        let shown = || {
-            let start = input.get(..300).unwrap_or(&input);
-            format!("MONGOQUEUE_FUZZ_SEED={seed}: {:?}", String::from_utf8_lossy(start))
-        };
-        match done {
-            Ok(done) => done.with_context(shown)?,
-            Err(_) => bail!("it panicked: {}", shown()),
-        }
-        tried += 1;
-    }
-    Ok(())
-}
 
 #[test]
 fn hostile_json_is_refused_or_kept_as_it_is() -> Result<()> {
@@ -212,10 +117,10 @@ async fn hostile_documents_are_read_or_called_malformed() -> Result<()> {
     stage.claim().await?.error(mongoqueue::Failure::new("no").code("c")).await?;
     let good = stage.all(&stage.jobs()).await?.pop().context("no job")?;
     stage.database.run_command(doc! { "collMod": "jobs", "validationLevel": "off" }).await?;
-    let mut mutator = Mutator::new()?;
     let fields: Vec<String> = good.keys().filter(|key| *key != "_id").cloned().collect();
-    for _ in 0..200 {
-        let seed = mutator.0;
+    let (mut mutator, mut loops) = (Mutator::new()?, loops(200)?);
+    while loops.next().is_some() {
+        let seed = mutator.seed();
         let id = JobId::mint();
         let mut broken = good.clone();
         for _ in 0..=mutator.next(2) {

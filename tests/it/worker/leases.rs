@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bson::doc;
 use mongoqueue::{
-    Attempt, JobId, NextOptions, PutOptions, State, Summary, WorkerEvent, WorkerOptions, from_fn,
+    Attempt, JobId, NextOptions, Progress, PutOptions, State, Summary, WorkerEvent, WorkerOptions,
+    from_fn,
 };
 use mongoqueue_tests::{Running, Stage};
 
@@ -187,5 +188,37 @@ async fn a_worker_takes_back_what_a_dead_one_held_and_says_so() -> Result<()> {
     }
     assert_eq!(running.ended().await?.completed, 3);
     assert_empty(&stage).await?;
+    stage.end().await
+}
+
+#[tokio::test]
+async fn a_lease_goes_with_its_last_job_though_another_was_taken_away() -> Result<()> {
+    let stage = Stage::new().await?;
+    let taken: JobId = "taken".parse()?;
+    stage.queue()?.put(doc! {}).id(taken.clone()).await?;
+    put(&stage, 1, PutOptions::default()).await?;
+    let gates = [Gate::new(), Gate::new()];
+    let handler = from_fn({
+        let (gates, taken) = (gates.clone(), taken.clone());
+        move |attempt: Attempt| {
+            let gate = gates[usize::from(attempt.job().id != taken)].clone();
+            async move {
+                gate.pass().await;
+                attempt.progress(&Progress::default()).await
+            }
+        }
+    });
+    let mut running = Running::start(worker(&stage, until_empty(2), handler)?);
+    for gate in &gates {
+        gate.begun(1).await?;
+    }
+    stage.jobs().delete_one(doc! { "_id": "taken" }).await?;
+    // The database tells it that it holds nothing any more.
+    gates[0].open(1);
+    assert_eq!(running.events.until("a lease is lost", lost).await?, taken);
+    gates[1].open(1);
+    let summary = running.ended().await?;
+    assert_eq!(summary, Summary { completed: 1, lost: 1, ..Summary::default() });
+    assert_eq!(stage.all(&stage.leases()).await?, []);
     stage.end().await
 }

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::show::escape;
+
 /// A place in the file: line and column, both from 1. Zero for the file as a whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
@@ -93,6 +95,8 @@ impl Findings {
         let mut text = String::new();
         for Finding { place: Place { line, column }, is_error, what, help } in &self.all {
             let severity = if *is_error { "error" } else { "warning" };
+            // A name in it may have a line break, and would say the rest of the line.
+            let what = escape::line(what);
             let path = self.path.display();
             // Writing to a string can't fail.
             let _ = match line {

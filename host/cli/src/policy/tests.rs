@@ -2,6 +2,8 @@ use mongoqueue_wasmtime::{HostLimits, Limits};
 
 use super::*;
 
+mod fuzz;
+
 fn read(text: &str) -> Result<(Policy, Findings), Findings> {
     let folder = tempfile::tempdir().unwrap_or_else(|e| panic!("{e}"));
     let path = folder.path().join("work.toml");

@@ -88,6 +88,12 @@ impl Hold {
         *lock(&self.until)
     }
 
+    /// What a heartbeat does that came through.
+    #[cfg(test)]
+    pub(crate) fn renewed(&self) {
+        *lock(&self.until) = far(Instant::now(), self.length);
+    }
+
     pub(crate) fn length(&self) -> Duration {
         self.length
     }

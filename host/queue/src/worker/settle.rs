@@ -83,6 +83,13 @@ impl End {
     fn may_be_held(&self) -> bool {
         !self.attempt.is_lost() && self.hold.until() > Instant::now()
     }
+
+    /// True when the database said that the job is no longer under its lease, which stays for the
+    /// others. Where this process only gave the lease up, a heartbeat may have saved it after all,
+    /// and then the job still runs under it: no settlement of another may take it away, it runs out.
+    fn was_taken_away(&self) -> bool {
+        self.attempt.is_lost() && !self.hold.lost().is_cancelled()
+    }
 }
 
 /// An output that the database would refuse is the handler's failure, not the host's.
@@ -133,9 +140,12 @@ async fn write(shared: &Shared, batch: Vec<End>) {
     while let Some(part) = parts.pop() {
         let (part, lost): (Vec<End>, Vec<End>) =
             part.into_iter().partition(|end| end.outcome.is_some() && end.may_be_held());
-        // Of its lease each stays a part: a heartbeat may have saved that after all, and then the job
-        // still runs under it. So no settlement takes this lease away; it runs out.
-        lost.into_iter().for_each(|end| say_lost(shared, &end));
+        for end in lost {
+            if end.was_taken_away() {
+                end.hold.settled(1);
+            }
+            say_lost(shared, &end);
+        }
         if part.is_empty() {
             continue;
         }
@@ -251,3 +261,6 @@ fn unwritable(end: End, error: &Error) -> End {
     let outcome = if tried { None } else { Some(Arc::new(Outcome::Failed(failure))) };
     End { outcome, ..end }
 }
+
+#[cfg(test)]
+mod tests;

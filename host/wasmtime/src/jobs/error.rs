@@ -28,7 +28,7 @@ pub(super) fn told(error: &Error) -> types::Error {
             types::Error::Unavailable(format!("no database to {doing}"))
         }
         Error::MayHaveHappened { doing, .. } => {
-            types::Error::Unavailable(format!("no answer while trying to {doing}"))
+            types::Error::Unavailable(format!("may have happened, or not: to {doing}"))
         }
         Error::Contended { doing, .. } => {
             types::Error::Unavailable(format!("too many others tried to {doing}"))
