@@ -55,7 +55,7 @@ impl Cache {
             let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(&prefix)) else {
                 continue;
             };
-            match read_verified(&entry.path(), rest).and_then(|code| revive(engine, &code)) {
+            match read_verified(&entry.path(), rest).and_then(|code| revive(engine, &code).ok()) {
                 Some(component) => {
                     // Used now: swept later. Where that can't be noted it is compiled again.
                     let _ =
@@ -129,14 +129,15 @@ fn read_verified(path: &Path, rest: &str) -> Option<Vec<u8>> {
 
 /// Code that this program made, here, in its cache or in a child, as a component.
 #[expect(unsafe_code, reason = "wasmtime trusts what it revives; see the comment")]
-pub(super) fn revive(engine: &Engine, code: &[u8]) -> Option<Component> {
+pub(super) fn revive(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: `Component::deserialize` asks for bytes that `Component::serialize` made, or
     // `Engine::precompile_component`. These come from the pipe of a child that was started for it
-    // (`compile`), whose program whoever embeds this names as one of its own build; or from a file in a folder that only this user can write to (`private`), under a name that only
-    // `keep` gives, and hash to what that name says. They are a copy in memory, so that nobody can
-    // change them between that check and their use, nor later, as could be done with a mapped
-    // file. wasmtime itself refuses those of another version or with other settings.
-    unsafe { Component::deserialize(engine, code) }.ok()
+    // (`compile`), whose program whoever embeds this names as one of its own build; or from a file
+    // in a folder that only this user can write to (`private`), under a name that only `keep`
+    // gives, and hash to what that name says. They are a copy in memory, so that nobody can change
+    // them between that check and their use, nor later, as could be done with a mapped file.
+    // wasmtime itself refuses those of another version or with other settings.
+    unsafe { Component::deserialize(engine, code) }
 }
 
 /// Makes the folder, and says why it can't be trusted where others may write to it.

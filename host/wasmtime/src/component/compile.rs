@@ -9,7 +9,7 @@ use wasmtime::component::Component;
 
 use super::LoadError;
 use super::cache::revive;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, compiling_config};
 
 mod child;
 mod order;
@@ -55,8 +55,7 @@ pub(super) fn compile(sandbox: &Sandbox, name: &str, bytes: &[u8]) -> Result<Com
         Compiler::Program { path, args } => {
             let order = Order::of(sandbox, bytes);
             order.give(path, args, bytes, host.compile_time).and_then(|code| {
-                let broken = || Stopped::Failed("what it made is not for this engine".to_owned());
-                revive(sandbox.engine(), &code).ok_or_else(broken)
+                revive(sandbox.engine(), &code).map_err(|error| unfit(&order, &code, &error))
             })
         }
     };
@@ -68,6 +67,16 @@ pub(super) fn compile(sandbox: &Sandbox, name: &str, bytes: &[u8]) -> Result<Com
         Stopped::Memory => LoadError::CompileMemory { name, limit: host.compile_memory },
         Stopped::Size(limit) => LoadError::CompiledSize { name, limit },
     })
+}
+
+/// Why this sandbox doesn't take the code. What the child's own engine takes is only too much for
+/// the memory that is kept ready here, of which the child knows nothing.
+fn unfit(order: &Order, code: &[u8], error: &wasmtime::Error) -> Stopped {
+    let compiling = Engine::new(&compiling_config(order.memory));
+    match compiling.and_then(|engine| revive(&engine, code)) {
+        Ok(_) => Stopped::Invalid(format!("{error:#}")),
+        Err(_) => Stopped::Failed("what it made is not for this engine".to_owned()),
+    }
 }
 
 /// The compiler has panicked on valid components before, so that is an answer too.

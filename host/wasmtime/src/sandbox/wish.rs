@@ -123,6 +123,8 @@ mod tests {
         assert_eq!(lowered("mq-limit-memory", "99GiB").as_ref(), Ok(&default));
         assert_eq!(lowered("mq-limit-cpu", "1500ms").map(|l| l.cpu.as_millis()), Ok(1_500));
         assert_eq!(lowered("mq-limit-puts", "0").map(|limits| limits.puts), Ok(0));
+        let http = lowered("mq-limit-http-requests", "3").map(|limits| limits.http_requests);
+        assert_eq!(http, Ok(3));
         assert_eq!(lowered("mq-limit", "junk").as_ref(), Ok(&default));
         let twice = [("mq-limit-log", "9"), ("mq-limit-log", "1KiB")];
         assert_eq!(default.lowered_by(twice).map(|limits| limits.log_bytes), Ok(9));
