@@ -143,7 +143,7 @@ impl Inner {
     async fn attempt(&self, attempt: Attempt) -> Outcome {
         let limits = match self.limits_for(&attempt) {
             Ok(limits) => limits,
-            Err(failure) => return Outcome::Failed(failure),
+            Err(failure) => return Outcome::Failed(*failure),
         };
         // One that waited for half of its time is better off somewhere else.
         let wait = attempt.remaining() / 2;
@@ -157,11 +157,12 @@ impl Inner {
     }
 
     /// What this attempt may use: less than others, where its job asks for less.
-    fn limits_for(&self, attempt: &Attempt) -> Result<Limits, Failure> {
+    fn limits_for(&self, attempt: &Attempt) -> Result<Limits, Box<Failure>> {
         let headers = &attempt.job().headers;
         let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         // Whoever asks for a limit wants it kept.
-        let unkept = |why| self.identity.own(Failure::new(why).code("bad-limit").reject());
+        let failure = |why| Failure::new(why).code("bad-limit").reject();
+        let unkept = |why| Box::new(self.identity.own(failure(why)));
         self.limits.lowered_by(headers).map_err(unkept)
     }
 

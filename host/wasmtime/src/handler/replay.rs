@@ -38,7 +38,7 @@ impl ComponentHandler {
         let start = Instant::now();
         let (outcome, error) = match limits {
             Ok(_) => inner.run(&mut store, attempt, &jobs).await,
-            Err(failure) => (Outcome::Failed(failure), None),
+            Err(failure) => (Outcome::Failed(*failure), None),
         };
         let wall = start.elapsed();
 
