@@ -1,6 +1,7 @@
 //! Draining a full queue: one worker, eight worker processes, a fresh sandbox for each job.
 
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -12,7 +13,7 @@ use mongoqueue_wasmtime::{ComponentHandler, ComponentSource, Grants, Sandbox, Sa
 
 use crate::report::{Report, spread};
 use crate::server::Server;
-use crate::{Args, by_hand};
+use crate::{Args, bare, by_hand};
 
 /// The first argument that makes this program a worker process.
 pub(crate) const WORKER: &str = "worker-process";
@@ -39,30 +40,30 @@ pub(crate) async fn measure(server: &Server, args: &Args, report: &mut Report) -
     Ok(())
 }
 
-/// Native handlers and sandboxes in turns, so that a machine that changes its pace does it to both.
-/// Answers the native rate.
+/// Native handlers, sandboxes, and wasmtime as it comes, in turns, so that a machine that changes its
+/// pace does it to all. Answers the native rate.
 async fn sandboxes(server: &Server, args: &Args, report: &mut Report) -> Result<Option<f64>> {
-    let (native, sandbox) = (args.wants("native"), args.wants("sandbox"));
-    let handler = if sandbox { Some(sandboxed()?) } else { None };
-    let (mut plain, mut fresh) = (Vec::new(), Vec::new());
+    let native = args.wants("native").then(|| Arc::new(from_fn(no_op)) as Arc<dyn Handler>);
+    let sandbox = if args.wants("sandbox") { Some(sandboxed()?) } else { None };
+    let bare = if args.wants("bare") { Some(uncapped()?) } else { None };
+    let mut rates = [Vec::new(), Vec::new(), Vec::new()];
     for _ in 0..RUNS {
-        if native {
-            let queue = filled(server, "native", args.jobs).await?;
-            plain.push(in_process(&queue, args.jobs, from_fn(no_op)).await?);
-        }
-        if let Some(handler) = &handler {
-            let queue = filled(server, "sandbox", args.jobs).await?;
-            fresh.push(in_process(&queue, args.jobs, handler.clone()).await?);
+        for (rates, handler) in rates.iter_mut().zip([&native, &sandbox, &bare]) {
+            if let Some(handler) = handler {
+                let queue = filled(server, "drain", args.jobs).await?;
+                rates.push(in_process(&queue, args.jobs, handler.clone()).await?);
+            }
         }
     }
-    let pairs: Vec<f64> = fresh.iter().zip(&plain).map(|(fresh, plain)| fresh / plain).collect();
-    let median = native.then(|| rate(report, "one native worker", plain));
-    if sandbox {
+    let [plain, fresh, free] = rates;
+    report.pairs("fresh sandboxes / native", (&fresh, &plain), 0.7);
+    report.pairs("fresh sandboxes / wasmtime without any cap", (&fresh, &free), 0.95);
+    let median = native.map(|_| rate(report, "one native worker", plain));
+    if sandbox.is_some() {
         rate(report, "one worker, a fresh sandbox for each job", fresh);
     }
-    if !pairs.is_empty() {
-        let (_, ratio, _) = spread(pairs);
-        report.ratio("fresh sandboxes / native, the median of the pairs", ratio, 0.7);
+    if bare.is_some() {
+        rate(report, "the same on wasmtime without any cap", free);
     }
     Ok(median)
 }
@@ -77,11 +78,9 @@ async fn processes(server: &Server, args: &Args, report: &mut Report) -> Result<
             rates.push(in_processes(server, &queue, jobs, processes).await?);
         }
     }
-    let pairs = together.iter().zip(&alone).map(|(together, alone)| together / alone).collect();
+    report.pairs(&format!("{n} processes / one"), (&together, &alone), 1.0);
     rate(report, "one native worker process", alone);
     rate(report, &format!("{n} native worker processes"), together);
-    let (_, ratio, _) = spread(pairs);
-    report.ratio(&format!("{n} processes / one, the median of the pairs"), ratio, 1.0);
     Ok(())
 }
 
@@ -165,8 +164,14 @@ pub(crate) async fn worker_process(args: &[String]) -> Result<()> {
 }
 
 /// The smallest example guest, in the sandbox as the command line sets it up.
-fn sandboxed() -> Result<ComponentHandler> {
+fn sandboxed() -> Result<Arc<dyn Handler>> {
     let sandbox = Sandbox::new(SandboxOptions::default())?;
     let source = ComponentSource::file(mongoqueue_tests::built::guest("pure")?);
-    Ok(ComponentHandler::load(&sandbox, source, Grants::default())?)
+    Ok(Arc::new(ComponentHandler::load(&sandbox, source, Grants::default())?))
+}
+
+/// The same guest on wasmtime as it comes.
+fn uncapped() -> Result<Arc<dyn Handler>> {
+    let bare = bare::handler(&mongoqueue_tests::built::guest("pure")?);
+    Ok(Arc::new(bare.map_err(|error| anyhow::anyhow!("{error:#}"))?))
 }

@@ -6,6 +6,7 @@
 //! or a private `mongod`, in databases of its own that are dropped at the end.
 
 mod backlog;
+mod bare;
 mod by_hand;
 mod drain;
 mod idle;
@@ -27,8 +28,8 @@ struct Args {
 }
 
 /// What is measured, by name.
-const PARTS: [&str; 7] =
-    ["by-hand", "native", "processes", "sandbox", "latency", "idle", "backlog"];
+const PARTS: [&str; 8] =
+    ["by-hand", "native", "processes", "sandbox", "bare", "latency", "idle", "backlog"];
 
 impl Args {
     fn wants(&self, part: &str) -> bool {

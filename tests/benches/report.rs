@@ -28,6 +28,15 @@ impl Report {
         }
     }
 
+    /// The median of the ratios of rates that were measured in turns, where both were.
+    pub(crate) fn pairs(&mut self, name: &str, (these, those): (&[f64], &[f64]), target: f64) {
+        let pairs: Vec<f64> = these.iter().zip(those).map(|(this, that)| this / that).collect();
+        if !pairs.is_empty() {
+            let (_, ratio, _) = spread(pairs);
+            self.ratio(&format!("{name}, the median of the pairs"), ratio, target);
+        }
+    }
+
     /// The same of two figures, where both were measured.
     pub(crate) fn ratio_of(&mut self, name: &str, of: (Option<f64>, Option<f64>), target: f64) {
         if let (Some(this), Some(that)) = of {
