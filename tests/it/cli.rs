@@ -11,6 +11,7 @@ use tokio::process::{Child, ChildStdout, Command};
 
 mod bench;
 mod claimers;
+mod budgets;
 mod components;
 mod deaths;
 mod demo;

@@ -13,6 +13,7 @@ use crate::house;
 
 mod attacks;
 mod commands;
+mod limits;
 mod links;
 mod names;
 mod tour;

@@ -43,6 +43,12 @@ mod payloads;
 
 mod worlds;
 
+mod budgets;
+
+mod compile;
+
+mod host;
+
 mod powers;
 
 /// How long jobs are kept whose end is looked at.

@@ -163,6 +163,9 @@ pub(crate) enum Command {
     },
     /// Print the version.
     Version,
+    /// The process that compiles a component for another of these.
+    #[command(hide = true)]
+    CompileComponent,
 }
 
 /// `mongoqueue server …`

@@ -50,5 +50,6 @@ pub(crate) async fn run(cli: Cli, show: Show) -> Result<()> {
         Command::Server(command) => server::run(show, command).await,
         Command::Completions { shell } => shell::completions(show, shell),
         Command::Version => shell::version(show),
+        Command::CompileComponent => crate::component::compile(),
     }
 }

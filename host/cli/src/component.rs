@@ -5,15 +5,34 @@ use std::path::{Path, PathBuf};
 use indicatif::ProgressBar;
 use mongoqueue::MongoQueue;
 use mongoqueue_mongod::Places;
-use mongoqueue_wasmtime::{Command, ComponentHandler, ComponentSource, Grants, LoadError, Sandbox};
+use mongoqueue_wasmtime::{
+    Command, Compiler, ComponentHandler, ComponentSource, Grants, Limits, LoadError, Sandbox,
+    compile_for_parent,
+};
 
 use crate::show::{Show, bar, escape};
+use crate::trouble::Trouble;
 
 pub(crate) mod log;
 
 /// Where compiled components are kept; without a home folder nowhere.
 pub(crate) fn cache() -> Option<PathBuf> {
     Places::from_env().ok().map(|places| places.cache.join("components"))
+}
+
+/// This very program, which compiles components in processes of their own. Where it can't be named
+/// they are compiled here.
+pub(crate) fn compiler() -> Compiler {
+    // Stays the same program when another version has taken its place on the disk.
+    let running = PathBuf::from("/proc/self/exe");
+    let program = if running.exists() { Some(running) } else { std::env::current_exe().ok() };
+    program.map_or(Compiler::Here, |path| Compiler::program(path, ["compile-component"]))
+}
+
+/// Compiles a component for the process that started this one for it.
+pub(crate) fn compile() -> Result<(), Trouble> {
+    let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    compile_for_parent(input, output).map_err(|error| Trouble::misuse(error.to_string()))
 }
 
 /// The queues that a component may put on and claim from, by the names that it knows them by.
@@ -37,10 +56,11 @@ pub(crate) async fn handler(
     sandbox: &Sandbox,
     source: impl Into<ComponentSource>,
     grants: Grants,
+    limits: Limits,
 ) -> Result<ComponentHandler, LoadError> {
     let (sandbox, source) = (sandbox.clone(), source.into());
     let name = source.name().to_owned();
-    beside(name, move || ComponentHandler::load(&sandbox, source, grants)).await
+    beside(name, move || ComponentHandler::load_with(&sandbox, source, grants, limits)).await
 }
 
 /// Loads a program with a loop of its own.

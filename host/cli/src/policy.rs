@@ -6,6 +6,9 @@
 //! grace = "20s"
 //! until_empty = false
 //!
+//! [host]
+//! memory = "4GiB"                    # of all components that run at the same time
+//!
 //! [queue.emails]
 //! component = "emails.wasm"          # relative to this file
 //! digest = "sha256:…"                # no other component than this
@@ -28,12 +31,14 @@ use std::time::Duration;
 
 use mongoqueue_wasmtime::HttpGrant;
 
+mod budgets;
 pub(crate) mod check;
 mod finding;
 mod powers;
 mod table;
 mod trust;
 
+pub(crate) use budgets::{Budget, Host};
 pub(crate) use finding::{Finding, Findings, Place};
 use table::{Source, Table};
 use trust::Trust;
@@ -48,6 +53,7 @@ pub(crate) struct Policy {
     pub(crate) lease: Option<Duration>,
     pub(crate) grace: Option<Duration>,
     pub(crate) until_empty: bool,
+    pub(crate) host: Host,
     pub(crate) queues: BTreeMap<String, Served>,
 }
 
@@ -66,14 +72,7 @@ pub(crate) struct Served {
     pub(crate) powers: Powers,
     /// It is named on the command line, and so are its grants.
     pub(crate) by_options: bool,
-    pub(crate) memory: Option<usize>,
-    pub(crate) cpu: Option<Duration>,
-    pub(crate) output: Option<usize>,
-    pub(crate) saved: Option<usize>,
-    pub(crate) log: Option<usize>,
-    pub(crate) puts: Option<u32>,
-    pub(crate) http_requests: Option<u32>,
-    pub(crate) http_bytes: Option<usize>,
+    pub(crate) budget: Budget,
 }
 
 /// What it is granted beside queues.
@@ -132,6 +131,7 @@ impl Policy {
             lease: file.duration("lease"),
             grace: file.duration("grace"),
             until_empty: file.flag("until_empty").unwrap_or_default(),
+            host: file.inner_table("host", "[host]").map(Host::of).unwrap_or_default(),
             queues: BTreeMap::new(),
         };
         for (name, table) in file.tables("queue", "[queue.NAME]") {
@@ -154,14 +154,7 @@ impl Served {
             consume: table.texts("consume", "{ work = \"letters\" }"),
             powers: Powers::of(&mut table, folder),
             by_options: false,
-            memory: table.size("memory"),
-            cpu: table.duration("cpu"),
-            output: table.size("output"),
-            saved: table.size("saved"),
-            log: table.size("log"),
-            puts: table.count("puts", 0..=u32::MAX.into()).map(|n| n as u32),
-            http_requests: table.count("http_requests", 0..=u32::MAX.into()).map(|n| n as u32),
-            http_bytes: table.size("http_bytes"),
+            budget: Budget::of(&mut table),
         };
         table.end();
         served

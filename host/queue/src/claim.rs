@@ -63,7 +63,7 @@ const BUSY: usize = 100;
 const TURNS_FOR: Duration = Duration::from_secs(10);
 /// How often a claimer asks for the turn in the end: each asking costs the server as much as a few
 /// jobs, and what was claimed ahead lasts for longer.
-const TURN_POLL: Duration = Duration::from_millis(40);
+const TURN_POLL: Duration = Duration::from_millis(80);
 /// How often a claimer looks for expired leases: nobody notices that a lease of half a minute was
 /// taken back two seconds later, and an idle worker sends fewer commands.
 const TAKE_BACK_EVERY: Duration = Duration::from_secs(2);
@@ -163,7 +163,8 @@ impl Claimer {
         self.look_at_head = Instant::now();
     }
 
-    fn in_turns(&self) -> bool {
+    /// True while it takes turns with others, who are about.
+    pub(crate) fn in_turns(&self) -> bool {
         self.turns_until.is_some_and(|until| Instant::now() < until)
     }
 
@@ -223,7 +224,7 @@ impl Claimer {
     }
 
     async fn find_in_turn(&mut self, n: usize) -> Result<Due> {
-        let (started, mut wait) = (Instant::now(), Duration::from_millis(5));
+        let (started, mut wait) = (Instant::now(), Duration::from_millis(10));
         // A turn lasts half a second at the most: after two, something is wrong with it.
         while started.elapsed() < Duration::from_secs(2) {
             if let Some(turn) = self.store.take_turn(&self.queue, self.me).await?

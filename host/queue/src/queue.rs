@@ -215,6 +215,17 @@ impl Queue {
         self.store.retry_dead(&self.name).await
     }
 
+    /// True where fewer than `most` jobs wait, ready or for their time, and `jobs` more may come: for
+    /// whoever puts jobs on behalf of somebody who must not fill the database. It is a look at the
+    /// queue at most once a second for each connection, counted no further than `most`, and the
+    /// jobs that were let in since.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn room_for(&self, jobs: u64, most: u64) -> Result<bool> {
+        self.store.room_for(&self.name, jobs, most).await
+    }
+
     /// Removes every job of the queue, whatever its state; answers how many. Who still runs one
     /// has lost its lease.
     ///

@@ -30,6 +30,7 @@ mod settle;
 mod setup;
 mod transact;
 mod turns;
+mod waiting;
 mod watch;
 
 pub(crate) use claims::{Due, NewClaim};
@@ -67,6 +68,7 @@ struct Inner {
     meta: Collection<Document>,
     clock: clock::Clock,
     made: extras::Made,
+    looks: waiting::Looks,
     payload_limit: usize,
 }
 
@@ -109,6 +111,7 @@ impl Store {
             meta: side("meta", safe.clone()),
             clock: clock::Clock::default(),
             made: extras::Made::default(),
+            looks: waiting::Looks::default(),
             payload_limit,
             client,
             database,

@@ -11,7 +11,7 @@ use crate::component::{self, ComponentSource, Kind, LoadError};
 use crate::death::{Death, Scene};
 use crate::jobs::{Grants, JobsCtx};
 use crate::log::LogSink;
-use crate::sandbox::{Guest, Input, Limits, Sandbox};
+use crate::sandbox::{Guest, Input, Limits, Sandbox, Seat};
 
 /// A component that exports `wasi:cli/run`, in the same sandbox and limits as a handler.
 ///
@@ -32,6 +32,7 @@ pub struct Command {
     sandbox: Sandbox,
     pre: CommandPre<Guest>,
     weight: u32,
+    _seat: Seat,
     name: Arc<str>,
     grants: Grants,
     limits: Limits,
@@ -49,8 +50,9 @@ impl Command {
         source: impl Into<ComponentSource>,
         grants: Grants,
     ) -> Result<Self, LoadError> {
-        let loaded = component::load(sandbox, source.into(), &grants, Kind::Program)?;
-        let component::Loaded { name, weight, pre, .. } = loaded;
+        let loaded =
+            component::load(sandbox, source.into(), &grants, sandbox.limits(), Kind::Program)?;
+        let component::Loaded { name, weight, seat, pre, .. } = loaded;
         let pre = CommandPre::new(pre).map_err(|error| LoadError::Mismatch {
             name: name.clone(),
             why: format!("{error:#}"),
@@ -59,7 +61,8 @@ impl Command {
         // A loop of its own may go on for as long as its run may.
         let limits = Limits { cpu: Duration::MAX, ..sandbox.limits().clone() };
         let input = Input { args: vec![name.clone()], ..Input::default() };
-        Ok(Self { sandbox, pre, weight, name: name.into(), grants, limits, input, sink: None })
+        let (name, _seat) = (name.into(), seat);
+        Ok(Self { sandbox, pre, weight, _seat, name, grants, limits, input, sink: None })
     }
 
     /// The same program, whose output and log go to `sink`.
@@ -95,8 +98,8 @@ impl Command {
     /// `host` where the program is not to blame.
     pub async fn run(&self, time: Duration) -> Result<(), Failure> {
         let start = Instant::now();
-        let slot = self.sandbox.slot(self.weight, time).await;
-        let Some(_slot) = slot else { return Err(no_room()) };
+        let place = self.sandbox.place(self.weight, self.limits.memory, time).await;
+        let Some(_place) = place else { return Err(no_room()) };
         let mut builder = JobsCtx::builder()
             .guest(self.name.clone())
             .grants(self.grants.clone())

@@ -2,15 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use wasmtime::component::{Component, InstancePre};
 
 use crate::jobs::Grants;
-use crate::sandbox::{Guest, Sandbox, weight};
+use crate::sandbox::{Guest, Limits, Sandbox, Seat, weight};
 
 mod cache;
+mod compile;
 mod contract;
 mod digest;
 mod error;
@@ -20,6 +20,7 @@ mod keys;
 mod trust;
 
 pub(crate) use cache::Cache;
+pub use compile::{Compiler, compile_for_parent};
 pub use digest::{Digest, NoDigest};
 pub use error::{Blame, LoadError};
 pub use imports::{Import, Need};
@@ -143,6 +144,7 @@ pub(crate) struct Loaded {
     pub(crate) cached: bool,
     /// The sandbox's slots that an instance takes.
     pub(crate) weight: u32,
+    pub(crate) seat: Seat,
     pub(crate) pre: InstancePre<Guest>,
 }
 
@@ -151,13 +153,18 @@ pub(crate) fn load(
     sandbox: &Sandbox,
     source: ComponentSource,
     grants: &Grants,
+    limits: &Limits,
     wanted: Kind,
 ) -> Result<Loaded, LoadError> {
-    let (name, bytes) = source.read(sandbox.limits().component_bytes)?;
+    let (name, bytes) = source.read(limits.component_bytes)?;
     let inspection = inspect(&bytes);
     error::check_kind(&name, &inspection, wanted.clone())?;
     error::check_imports(&name, &inspection, grants)?;
-    error::check_memory(&name, &inspection, sandbox.limits().memory)?;
+    error::check_memory(&name, &inspection, limits.memory)?;
+    error::check_whole(&name, limits.memory, sandbox.whole_memory())?;
+
+    let full = || LoadError::TooMany { name: name.clone(), limit: sandbox.host().components };
+    let seat = sandbox.seat().ok_or_else(full)?;
 
     let (component, cached) = compiled(sandbox, &name, &bytes, &inspection.digest)?;
     let mismatch = |why| LoadError::Mismatch { name: name.clone(), why };
@@ -165,7 +172,7 @@ pub(crate) fn load(
     let pre = sandbox.linker().instantiate_pre(&component);
     let pre = pre.map_err(|error| mismatch(format!("{error:#}")))?;
     let Inspection { digest, version, .. } = inspection;
-    Ok(Loaded { name, digest, version, cached, weight: weight(&component), pre })
+    Ok(Loaded { name, digest, version, cached, weight: weight(&component), seat, pre })
 }
 
 fn compiled(
@@ -174,32 +181,19 @@ fn compiled(
     bytes: &[u8],
     digest: &str,
 ) -> Result<(Component, bool), LoadError> {
-    if let Some(component) = sandbox.cache().and_then(|cache| cache.find(sandbox.engine(), digest))
-    {
+    let find = || sandbox.cache().and_then(|cache| cache.find(sandbox.engine(), digest));
+    if let Some(component) = find() {
         return Ok((component, true));
     }
-    let component = compile(sandbox, name, bytes)?;
+    let _turn = sandbox.compiling();
+    // Somebody may have compiled it before it was our turn.
+    if let Some(component) = find() {
+        return Ok((component, true));
+    }
+    let component = compile::compile(sandbox, name, bytes)?;
     if let Some(cache) = sandbox.cache() {
         // A full disk costs time at the next start, and nothing now.
         let _ = cache.keep(&component, digest);
     }
     Ok((component, false))
-}
-
-/// The compiler has panicked on valid components before, so that is an answer too.
-fn compile(sandbox: &Sandbox, name: &str, bytes: &[u8]) -> Result<Component, LoadError> {
-    let engine = sandbox.engine();
-    let compiling = AssertUnwindSafe(|| Component::from_binary(engine, bytes));
-    match catch_unwind(compiling) {
-        Ok(Ok(component)) => Ok(component),
-        Ok(Err(error)) => {
-            Err(LoadError::Invalid { name: name.to_owned(), why: format!("{error:#}") })
-        }
-        Err(panic) => {
-            let words = panic.downcast_ref::<&str>().map(|words| (*words).to_owned());
-            let words = words.or_else(|| panic.downcast_ref::<String>().cloned());
-            let why = words.unwrap_or_else(|| "no reason given".into());
-            Err(LoadError::CompilerFailed { name: name.to_owned(), why })
-        }
-    }
 }

@@ -55,6 +55,10 @@ impl Death {
                 let most = scene.limits.cpu;
                 ("cpu".into(), format!("it computed for longer than the {most:?} that it may"))
             }
+            Some(Cut::Random) => {
+                let most = words::size(scene.limits.random_bytes);
+                ("limit:random".into(), format!("it took more than {most} of random bytes"))
+            }
             None => match named(error, &scene) {
                 Some(named) => named,
                 None => return Self::Host(format!("{error:#}")),
@@ -94,9 +98,7 @@ fn named(error: &wasmtime::Error, scene: &Scene<'_>) -> Option<Named> {
         return Some(trapped(*trap, scene));
     }
     if error.is::<ResourceTableError>() {
-        let most = scene.limits.handles;
-        let message = format!("it held more than {most} resources at the same time");
-        return Some(("limit:handles".into(), message));
+        return Some(too_many_handles(scene.limits));
     }
     if error.is::<WasmtimeBug>() {
         return None;
@@ -142,17 +144,21 @@ fn refused(kind: &'static str, refusal: Refusal) -> Named {
     (kind.into(), message)
 }
 
+fn too_many_handles(limits: &Limits) -> Named {
+    let most = limits.handles;
+    ("limit:handles".into(), format!("it held more than {most} resources at the same time"))
+}
+
 /// Limits that wasmtime keeps for us and has no public type for (48.0).
 fn limit(words: &str, scene: &Scene<'_>) -> Option<Named> {
-    let Limits { handles, hostcall_bytes, instances, .. } = scene.limits;
+    let Limits { hostcall_bytes, instances, .. } = scene.limits;
     if words.contains("too much data is being copied between the host and the guest") {
         let most = words::size(*hostcall_bytes);
         let message = format!("more than {most} in one call between guest and host");
         return Some(("limit:hostcall".into(), message));
     }
     if words.contains("store handle limit exceeded") {
-        let message = format!("it held more than {handles} resources at the same time");
-        return Some(("limit:handles".into(), message));
+        return Some(too_many_handles(scene.limits));
     }
     if words.contains("resource limit exceeded: ") {
         let message = format!("it is made of more than {instances} instances ({words})");

@@ -1,6 +1,6 @@
 //! What the sandbox knows of an attempt, for the record of one that failed.
 
-use mongoqueue::{Evidence, Outcome};
+use mongoqueue::{Evidence, Failure, Outcome};
 
 use crate::log::JobLog;
 use crate::sandbox::Guest;
@@ -14,6 +14,13 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
+    /// The failure of an attempt that nothing ran in; it has what would have.
+    pub(crate) fn own(&self, mut failure: Failure) -> Failure {
+        failure.evidence.digest = Some(format!("sha256:{}", self.digest));
+        failure.evidence.version.clone_from(&self.version);
+        failure
+    }
+
     /// The outcome; a failure has what was measured with it.
     pub(crate) fn testify(&self, outcome: Outcome, guest: &Guest, log: &JobLog) -> Outcome {
         let Outcome::Failed(mut failure) = outcome else { return outcome };

@@ -13,8 +13,11 @@ mod ctx;
 mod error;
 mod grants;
 mod log;
+mod notes;
+mod pace;
 mod put_options;
 mod queue;
+mod rates;
 mod translate;
 
 pub use consumer::HeldLease;

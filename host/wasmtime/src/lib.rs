@@ -16,11 +16,12 @@
 //! # }
 //! ```
 //!
-//! In reading order: [`Sandbox`] and its [`Limits`], which every guest shares; [`Grants`], the
-//! queues that a guest may use; [`ComponentHandler`], which serves a queue, and [`Command`], a
-//! program with a loop of its own; [`inspect`] and [`LoadError`], what a component is and why it
-//! is refused; [`Digest`], [`PrivateKey`] and [`PublicKey`], by which it is known; [`LogLine`], what
-//! guests say; [`Replayed`], an attempt made again without a queue.
+//! In reading order: [`Sandbox`], the [`Limits`] of each guest and the [`HostLimits`] of all;
+//! [`Grants`], the queues that a guest may use; [`ComponentHandler`], which serves a queue, and
+//! [`Command`], a program with a loop of its own; [`inspect`] and [`LoadError`], what a component is
+//! and why it is refused; [`Compiler`], who makes code of it; [`Digest`], [`PrivateKey`] and
+//! [`PublicKey`], by which it is known; [`LogLine`], what guests say; [`Replayed`], an attempt made
+//! again without a queue.
 //!
 //! For a host of your own: [`add_to_linker`] with [`JobsCtx`] and [`JobsView`], over [`bindings`].
 //! This version is for wasmtime 48.
@@ -39,8 +40,8 @@ mod sandbox;
 
 pub use command::Command;
 pub use component::{
-    Blame, ComponentSource, Digest, Import, Inspection, KeyError, Kind, LoadError, Need, NoDigest,
-    PrivateKey, PublicKey, inspect, read_signature, signature_path,
+    Blame, Compiler, ComponentSource, Digest, Import, Inspection, KeyError, Kind, LoadError, Need,
+    NoDigest, PrivateKey, PublicKey, compile_for_parent, inspect, read_signature, signature_path,
 };
 pub use handler::ComponentHandler;
 pub use jobs::{
@@ -50,4 +51,4 @@ pub use jobs::{
 pub use log::{Level, LogLine, LogSink, Source};
 pub use powers::{GrantError, HttpGrant};
 pub use replay::{HostCall, Profile, ReplayOptions, Replayed, WouldPut};
-pub use sandbox::{Limits, Sandbox, SandboxError, SandboxOptions};
+pub use sandbox::{HostLimits, Limits, Sandbox, SandboxError, SandboxOptions};

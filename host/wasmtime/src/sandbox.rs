@@ -1,24 +1,30 @@
 //! Where guests run: one engine for the process, a store for each attempt, limits on everything.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use wasmtime::component::Linker;
 use wasmtime::{Engine, Store, StoreContextMut, UpdateDeadline};
 
-use crate::component::Cache;
+use crate::component::{Cache, Compiler};
 use crate::jobs::JobsCtx;
 
+mod chance;
 mod engine;
 mod guest;
+mod host;
 mod limits;
+mod machine;
 mod meter;
 mod output;
+mod wish;
 
-pub(crate) use engine::{TICK, weight};
+pub(crate) use engine::{TICK, compiling_config, weight};
 pub(crate) use guest::{Cut, Guest, Input};
+pub use host::HostLimits;
+use host::Room;
 pub use limits::Limits;
 pub(crate) use meter::Refusal;
 
@@ -30,16 +36,21 @@ const LAST_MOMENT: Duration = Duration::from_millis(100);
 pub struct SandboxOptions {
     /// What each guest may use, unless its own component is given other limits.
     pub limits: Limits,
+    /// What all guests together may take of this machine.
+    pub host: HostLimits,
     /// Guests that run at the same time; further ones wait. Default: 256.
     pub instances: u32,
     /// A folder for compiled components, which is made where it is missing. Nobody but its owner
     /// may write there, as what lies there is run. Default: `None`, compile at each start.
     pub cache: Option<PathBuf>,
+    /// Who compiles components. Default: this process.
+    pub compiler: Compiler,
 }
 
 impl Default for SandboxOptions {
     fn default() -> Self {
-        Self { limits: Limits::default(), instances: 256, cache: None }
+        let (limits, host) = (Limits::default(), HostLimits::default());
+        Self { limits, host, instances: 256, cache: None, compiler: Compiler::Here }
     }
 }
 
@@ -75,7 +86,26 @@ struct Inner {
     pooled: u32,
     slots: Arc<Semaphore>,
     size: u32,
+    room: Room,
+    /// For loaded components.
+    seats: Arc<Semaphore>,
+    host: HostLimits,
     cache: Option<Cache>,
+    compiler: Compiler,
+    /// Who has it compiles.
+    compiling: Mutex<()>,
+}
+
+/// One of the loaded components.
+#[derive(Clone)]
+pub(crate) struct Seat(
+    #[expect(dead_code, reason = "it counts while it is held")] Arc<OwnedSemaphorePermit>,
+);
+
+/// Where one guest runs, until this is dropped.
+pub(crate) struct Place {
+    _slot: OwnedSemaphorePermit,
+    _memory: OwnedSemaphorePermit,
 }
 
 impl Sandbox {
@@ -98,16 +128,29 @@ impl Sandbox {
     }
 
     fn make(options: SandboxOptions, for_replay: bool) -> Result<Self, SandboxError> {
-        let SandboxOptions { limits, instances, cache } = options;
+        let SandboxOptions { limits, host, instances, cache, compiler } = options;
         let instances = instances.clamp(1, engine::MOST_INSTANCES);
         let unfit = |error: wasmtime::Error| SandboxError::Engine { why: format!("{error:#}") };
         let (engine, pooled) = engine::make(&limits, instances, for_replay).map_err(unfit)?;
         engine::tick(&engine).map_err(|e| SandboxError::Engine { why: e.to_string() })?;
         let linker = guest::linker(&engine, for_replay).map_err(unfit)?;
-        let cache = cache.map(|path| Cache::open(path, &engine)).transpose()?;
+        let cache = cache.map(|path| Cache::open(path, &engine, host.cache_bytes)).transpose()?;
         let size = if pooled == 0 { instances } else { pooled };
         let slots = Arc::new(Semaphore::new(size as usize));
-        Ok(Self(Arc::new(Inner { engine, linker, limits, pooled, slots, size, cache })))
+        Ok(Self(Arc::new(Inner {
+            engine,
+            linker,
+            limits,
+            pooled,
+            slots,
+            size,
+            room: Room::new(host.whole()),
+            seats: Arc::new(Semaphore::new(host.components.min(Semaphore::MAX_PERMITS))),
+            host,
+            cache,
+            compiler,
+            compiling: Mutex::default(),
+        })))
     }
 
     /// What each guest may use.
@@ -132,18 +175,52 @@ impl Sandbox {
         self.0.cache.as_ref()
     }
 
-    /// These limits, where no memory is larger than what is kept ready for it.
-    pub(crate) fn fit(&self, limits: Limits) -> Limits {
-        Limits { memory: limits.memory.min(self.0.limits.memory), ..limits }
+    pub(crate) fn host(&self) -> &HostLimits {
+        &self.0.host
     }
 
-    /// A place to run in, or `None` when none came free in time. `weight` is the component's, see
-    /// [`weight`].
-    pub(crate) async fn slot(&self, weight: u32, wait: Duration) -> Option<OwnedSemaphorePermit> {
+    pub(crate) fn compiler(&self) -> &Compiler {
+        &self.0.compiler
+    }
+
+    /// A place among the loaded components, until it is dropped; `None` where all are taken.
+    pub(crate) fn seat(&self) -> Option<Seat> {
+        self.0.seats.clone().try_acquire_owned().ok().map(|seat| Seat(Arc::new(seat)))
+    }
+
+    /// The turn to compile.
+    pub(crate) fn compiling(&self) -> MutexGuard<'_, ()> {
+        self.0.compiling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes of memory that all guests have together.
+    pub(crate) fn whole_memory(&self) -> u64 {
+        self.0.room.whole()
+    }
+
+    /// These limits, where nothing is larger than what is kept ready for it, or than the whole.
+    pub(crate) fn fit(&self, limits: Limits) -> Limits {
+        let whole = usize::try_from(self.whole_memory()).unwrap_or(usize::MAX);
+        let most = &self.0.limits;
+        Limits {
+            memory: limits.memory.min(most.memory).min(whole),
+            table_elements: limits.table_elements.min(most.table_elements),
+            instances: limits.instances.min(most.instances),
+            ..limits
+        }
+    }
+
+    /// A place to run in with so much memory, or `None` when none came free in time. `weight` is
+    /// the component's, see [`weight`].
+    pub(crate) async fn place(&self, weight: u32, memory: usize, wait: Duration) -> Option<Place> {
         let slots = self.0.slots.clone();
-        let free = slots.acquire_many_owned(weight.min(self.0.size));
-        // The semaphore is never closed.
-        tokio::time::timeout(wait, free).await.ok()?.ok()
+        let booked = async {
+            // The semaphore is never closed.
+            let _slot = slots.acquire_many_owned(weight.min(self.0.size)).await.ok()?;
+            let _memory = self.0.room.book(memory).await?;
+            Some(Place { _slot, _memory })
+        };
+        tokio::time::timeout(wait, booked).await.ok()?
     }
 
     /// Waits for a guest that has `time`, or `None`. One that computes ends by itself, cut off by

@@ -16,7 +16,7 @@ const CORE_MODULE: &[u8] = b"\0asm\x01\0\0\0";
 
 static SANDBOX: LazyLock<Sandbox> = LazyLock::new(|| {
     let limits = Limits { component_bytes: 1_000, ..Limits::default() };
-    let options = SandboxOptions { limits, instances: 1, cache: None };
+    let options = SandboxOptions { limits, instances: 1, ..SandboxOptions::default() };
     Sandbox::new(options).expect("this machine runs components")
 });
 

@@ -208,6 +208,28 @@ async fn limits_and_grants_are_those_of_the_file() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_job_that_asks_for_less_gets_less_again() -> Result<()> {
+    let cli = Cli::new().await?;
+    for (id, limit) in [("less", "mq-limit-memory=16MiB"), ("junk", "mq-limit-memory=lots")] {
+        let header = ["--id", id, "--max-attempts", "1", "--header", limit];
+        cli.put("{\"do\": \"memory\"}", &header).await?;
+    }
+    work(&cli, &guest("misbehave")?).await?;
+    for (id, code, words) in [
+        ("less", json!(null), "the limit is 16 MiB"),
+        ("junk", json!("bad-limit"), "header mq-limit-memory: a size is needed"),
+    ] {
+        let told = misbehave(&cli, 1, id, &[]).await?;
+        assert_eq!((&told["same_death"], &told["differs"]), (&json!(true), &json!([])), "{told}");
+        let death = &told["death"];
+        assert_eq!((&death["code"], &told["handler"]["same"]), (&code, &json!(true)), "{told}");
+        let message = death["message"].as_str().context("words")?;
+        assert!(message.contains(words), "{message}");
+    }
+    cli.end().await
+}
+
+#[tokio::test]
 async fn another_time_out_is_another_death() -> Result<()> {
     let cli = Cli::new().await?;
     let payload = "{\"do\": \"sleep\", \"ms\": 60000}";

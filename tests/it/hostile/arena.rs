@@ -10,8 +10,11 @@ use mongoqueue::{
     Attempt, Error, Handler, HandlerFuture, Job, Outcome, Queue, State, Worker, WorkerEvent,
     WorkerOptions,
 };
-use mongoqueue_tests::{Running, Stage, eventually};
-use mongoqueue_wasmtime::{ComponentHandler, ComponentSource, Grants, LoadError, LogSink};
+use mongoqueue_tests::{Running, Stage, built, eventually};
+use mongoqueue_wasmtime::{
+    Compiler, ComponentHandler, ComponentSource, Grants, HostLimits, LoadError, LogSink, Sandbox,
+    SandboxOptions,
+};
 use serde_json::{Value, json};
 
 use super::attack::{Attack, End, Guest};
@@ -268,6 +271,25 @@ fn loaded(attack: &Attack, rust: &ComponentHandler, grants: Grants) -> Result<Co
     Ok(ComponentHandler::load(sandbox()?, ComponentSource::bytes(attack.name, bytes), grants)?)
 }
 
+/// Where components come that are to be refused: compiled as the command line has it done, by a
+/// process of its own with a budget.
+fn gate(host: HostLimits) -> Result<Sandbox> {
+    let compiler = Compiler::program(built::cli()?, ["compile-component"]);
+    let options = SandboxOptions { host, compiler, instances: 1, ..SandboxOptions::default() };
+    Ok(Sandbox::new(options)?)
+}
+
+/// One in which it shows soon that compiling has an end. What takes much of the one has the usual
+/// amount of the other, so that neither comes first by chance.
+fn budget(why: &str) -> HostLimits {
+    let usual = HostLimits::default();
+    match why {
+        "CompileTime" => HostLimits { compile_time: Duration::from_secs(1), ..usual },
+        "CompileMemory" => HostLimits { compile_memory: 256 << 20, ..usual },
+        _ => usual,
+    }
+}
+
 /// Loads it, which must not be.
 fn refused(attack: &Attack, why: &str) -> Result<()> {
     let folder = tempfile::tempdir()?;
@@ -281,7 +303,7 @@ fn refused(attack: &Attack, why: &str) -> Result<()> {
         }
         Guest::Rust | Guest::RustIn(_) => bail!("it can be loaded"),
     };
-    let Err(error) = ComponentHandler::load(sandbox()?, source, Grants::default()) else {
+    let Err(error) = ComponentHandler::load(&gate(budget(why))?, source, Grants::default()) else {
         bail!("it was loaded")
     };
     let ours = matches!(error, LoadError::CompilerFailed { .. });

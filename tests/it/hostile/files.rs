@@ -68,8 +68,37 @@ fn slow_to_compile(functions: usize, blocks: usize) -> Result<Vec<u8>> {
     let arithmetic = "local.get 0 i32.const 3 i32.mul local.get 1 i32.xor local.set 0 ";
     let body =
         format!("{}{jump}{}", "block ".repeat(blocks), format!("end {arithmetic}").repeat(blocks));
-    let function = format!("(func (param i32 i32) {body})");
-    with_inner(&modules(1, &function.repeat(functions))?)
+    same_functions(functions, &body)
+}
+
+/// A component whose compilation takes much memory: a function of `loops` in one another, in the
+/// innermost of which any of `locals` may have changed.
+fn large_to_compile(loops: usize, locals: usize) -> Result<Vec<u8>> {
+    let change = |n| format!("local.get {n} i32.const 3 i32.add local.set {n} ");
+    let changes: String = (0..locals).map(change).collect();
+    let again: String = (0..loops).map(|_| "local.get 0 br_if 0 end ").collect();
+    let locals = "(local i32) ".repeat(locals);
+    same_functions(1, &format!("{locals}{}{changes}{again}", "loop ".repeat(loops)))
+}
+
+/// A component with a module of so many functions, which take two numbers. Written as text they
+/// would take longer to read than to compile.
+fn same_functions(count: usize, body: &str) -> Result<Vec<u8>> {
+    let one = wat::parse_str(format!("(module (func (param i32 i32) {body}))"))?;
+    // Before it are its own header, the type, and the function's; it is a count, which is one, and
+    // the function. A name section is not written for functions without names.
+    let header = section(1, &[1, 0x60, 2, 0x7f, 0x7f, 0]).len() + section(3, &[1, 0]).len() + 8;
+    let code = one.get(header + 1..).context("no code")?;
+    let length = code.iter().take_while(|byte| **byte >= 0x80).count() + 1;
+    let code = code.get(length + 1..).context("no function")?;
+    let module = [
+        &b"\0asm\x01\0\0\0"[..],
+        &section(1, &[1, 0x60, 2, 0x7f, 0x7f, 0]),
+        &section(3, &[leb(count), vec![0; count]].concat()),
+        &section(10, &[leb(count), code.repeat(count)].concat()),
+    ]
+    .concat();
+    with_inner(&[HEADER, &section(1, &module), &section(2, &[1, 0, 0, 0])].concat())
 }
 
 /// So many empty components, one in the other.
@@ -247,6 +276,18 @@ fn bytes() -> Vec<Attack> {
             "has functions of jumps to everywhere, which take long to compile",
             || slow_to_compile(2, 100),
             Completes,
+        ),
+        component(
+            "jumps-without-end",
+            "has thousands of them, which take more time to compile than there is",
+            || slow_to_compile(2_000, 100),
+            Refused("CompileTime"),
+        ),
+        component(
+            "loops-in-loops",
+            "has a function of loops in loops, which takes more memory to compile than there is",
+            || large_to_compile(2_000, 2_000),
+            Refused("CompileMemory"),
         ),
         component(
             "stack-unbalanced",

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
-use mongoqueue::{ListOptions, Queue};
+use mongoqueue::{ListOptions, Queue, State};
 use mongoqueue_tests::{Stage, built, soon};
 use tokio::process::Command;
 
@@ -11,8 +11,11 @@ use tokio::process::Command;
 pub(super) async fn to_people(stage: &Stage, queue: &Queue) -> Result<()> {
     let name = queue.name();
     shows(stage, &["list", name, "--limit", "1000"]).await?;
-    shows(stage, &["list", name, "--state", "dead", "--group"]).await?;
     let all = ListOptions { limit: 1_000, ..ListOptions::default() };
+    // Where one attack is made alone it may leave none.
+    if queue.list(&all).await?.iter().any(|job| job.state == State::Dead) {
+        shows(stage, &["list", name, "--state", "dead", "--group"]).await?;
+    }
     let strange =
         |job: &&mongoqueue::Job| job.headers.iter().any(|(_, attack)| attack.contains("escapes"));
     for job in queue.list(&all).await?.iter().filter(strange) {

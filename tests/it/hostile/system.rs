@@ -56,7 +56,13 @@ pub(super) fn attacks() -> Vec<Attack> {
             "chance-without-end",
             "wants 2^64 random bytes",
             chance("i64.const -1 i32.const 32768 call $random i32.const 32768"),
-            Dies("trap:abi"),
+            Dies("limit:random"),
+        ),
+        core(
+            "chance-bit-by-bit",
+            "takes random bytes, a thousand at a time, again and again",
+            chance("(loop i64.const 1000 i32.const 32768 call $random br 0) i32.const 32768"),
+            Dies("limit:random"),
         ),
         core(
             "chance-beyond-memory",

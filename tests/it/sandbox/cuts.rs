@@ -134,10 +134,10 @@ async fn a_guest_whose_job_is_gone_is_cut_off() -> Result<()> {
 }
 
 /// What a guest comes to that calls its host again and again, when its job is gone.
-async fn its_calls(stage: &Stage, storm: &Value) -> Result<Outcome> {
+async fn its_calls(stage: &Stage, storm: &Value, limits: Limits) -> Result<Outcome> {
     put(stage, storm.clone()).await?;
     let claimed = stage.claim().await?;
-    let handler = misbehave(stage)?;
+    let handler = misbehave(stage)?.with_limits(limits);
     let attempt = claimed.attempt().clone();
     let guest = tokio::spawn(async move { handler.handle(attempt).await });
     let first = stage.all(&stage.leases()).await?;
@@ -154,14 +154,16 @@ async fn its_calls(stage: &Stage, storm: &Value) -> Result<Outcome> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_calls_of_a_guest_answer_that_the_lease_is_lost() -> Result<()> {
     let stage = Stage::new().await?;
-    for storm in [
-        json!({"do": "heartbeat-storm", "ms": 3_600_000}),
-        json!({"do": "progress-storm", "count": 1_000_000_000}),
+    let seldom = Limits { notes_per_second: 1, ..Limits::default() };
+    for (storm, limits) in [
+        (json!({"do": "heartbeat-storm", "ms": 3_600_000}), Limits::default()),
+        // It calls on while its last report is written, and is told by the next call.
+        (json!({"do": "progress-storm", "count": 1_000_000_000}), seldom),
     ] {
         // A guest may be cut off between the answer and its end.
         let mut told = false;
         for _ in 0..200 {
-            match its_calls(&stage, &storm).await? {
+            match its_calls(&stage, &storm, limits.clone()).await? {
                 Outcome::Failed(failure) => {
                     assert_eq!(failure.code.as_deref(), Some("lease-lost"), "{storm}");
                     told = true;

@@ -137,7 +137,7 @@ fn a_file_with_a_broken_byte_is_refused_or_runs() -> Result<()> {
 #[test]
 fn a_component_has_to_fit_the_limits() -> Result<()> {
     let limits = Limits { memory: 1 << 20, ..Limits::default() };
-    let options = SandboxOptions { limits, instances: 1, cache: None };
+    let options = SandboxOptions { limits, instances: 1, ..SandboxOptions::default() };
     let small = Sandbox::new(options)?;
     let Err(error) = ComponentHandler::load(&small, source("hello")?, Grants::default()) else {
         bail!("it was not refused")
@@ -148,7 +148,7 @@ fn a_component_has_to_fit_the_limits() -> Result<()> {
         @"hello starts with N bytes of memory, the limit is N"
     );
     let limits = Limits { component_bytes: 1_000, ..Limits::default() };
-    let small = Sandbox::new(SandboxOptions { limits, instances: 1, cache: None })?;
+    let small = Sandbox::new(SandboxOptions { limits, instances: 1, ..SandboxOptions::default() })?;
     let Err(error) = ComponentHandler::load(&small, source("hello")?, Grants::default()) else {
         bail!("it was not refused")
     };

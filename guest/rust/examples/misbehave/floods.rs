@@ -55,6 +55,13 @@ pub(crate) fn save(bytes: Option<usize>) -> Result<Payload> {
     Ok(Payload::null())
 }
 
+pub(crate) fn saves(count: u64) -> Result<Payload> {
+    for number in 1..=count {
+        mongoqueue_guest::save(json!({ "number": number }))?;
+    }
+    Ok(Payload::null())
+}
+
 pub(crate) fn handles(count: Option<u64>) -> Result<Payload> {
     for _ in 0..count.unwrap_or(u64::MAX) {
         std::mem::forget(PutOptions::new());

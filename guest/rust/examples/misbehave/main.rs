@@ -107,10 +107,14 @@ enum Do {
     StderrFlood { bytes: Option<usize> },
     /// Reports progress `count` times.
     ProgressStorm { count: Option<u64> },
+    /// The same, and sleeps then.
+    ProgressThenSleep { count: u64, ms: u64 },
     /// Reports progress with a note of so many bytes.
     ProgressBig { bytes: Option<usize> },
     /// Saves a state of so many bytes.
     SaveBig { bytes: Option<usize> },
+    /// Saves `count` states, one after the other, each with its number.
+    SaveStorm { count: u64 },
     /// Outputs a string of so many bytes.
     BigOutput { bytes: Option<usize> },
     /// Makes put options and keeps them all, `count` or for ever.
@@ -137,6 +141,8 @@ enum Do {
     PutStorm { queue: String, count: Option<u64> },
     /// Puts `count` jobs by one call; outputs how many went in.
     PutMany { queue: String, count: u64 },
+    /// Puts two jobs that do the same.
+    Twins { queue: String },
     /// Puts a job that calls JSON what is none.
     PutBadJson { queue: String },
     /// Looks at a job of this queue by its id; outputs where it stands.
@@ -191,8 +197,12 @@ fn misbehave(job: Job<Do>) -> Result<Payload> {
         Do::StdoutFlood { bytes } => floods::print(std::io::stdout(), *bytes),
         Do::StderrFlood { bytes } => floods::print(std::io::stderr(), *bytes),
         Do::ProgressStorm { count } => floods::progress(*count),
+        Do::ProgressThenSleep { count, ms } => {
+            floods::progress(Some(*count)).and_then(|_| patience::sleep(*ms))
+        }
         Do::ProgressBig { bytes } => floods::progress_big(*bytes),
         Do::SaveBig { bytes } => floods::save(*bytes),
+        Do::SaveStorm { count } => floods::saves(*count),
         Do::BigOutput { bytes } => payloads::json(&json!(payloads::text(*bytes))),
         Do::HandleFlood { count } => floods::handles(*count),
 
@@ -206,6 +216,7 @@ fn misbehave(job: Job<Do>) -> Result<Payload> {
         Do::BigPut { queue, bytes } => queues::put(queue, json!(payloads::text(*bytes))),
         Do::PutStorm { queue, count } => queues::storm(queue, *count),
         Do::PutMany { queue, count } => queues::many(queue, *count),
+        Do::Twins { queue } => queues::twins(queue),
         Do::PutBadJson { queue } => queues::put(queue, payloads::bad_json()),
         Do::Get { queue, id } => queues::get(queue, id),
         Do::Cancel { queue, id } => queues::cancel(queue, id),

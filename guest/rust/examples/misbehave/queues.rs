@@ -37,6 +37,17 @@ pub(crate) fn many(name: &str, count: u64) -> Result<Payload> {
     payloads::json(&outcome(put, refusal))
 }
 
+/// Each of them is tried once.
+pub(crate) fn twins(name: &str) -> Result<Payload> {
+    let again = json!({ "do": "twins", "queue": name });
+    let once = PutOptions::new().max_attempts(1);
+    let queue = Queue::open(name)?;
+    for _ in 0..2 {
+        queue.put_with(again.clone(), &once)?;
+    }
+    Ok(Payload::null())
+}
+
 pub(crate) fn get(name: &str, id: &str) -> Result<Payload> {
     let job = Queue::open(name)?.get(id)?;
     payloads::json(&json!({

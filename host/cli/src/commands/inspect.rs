@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mongoqueue_wasmtime::{Import, Inspection, Kind, Limits, Need, inspect};
+use mongoqueue_wasmtime::{Import, Inspection, Kind, Need, inspect};
 use serde_json::{Value, json};
 
 use super::work::config::wrong;
@@ -22,12 +22,13 @@ pub(super) fn run(show: Show, args: &InspectArgs) -> Result<()> {
         return Err(unreadable(std::io::Error::other("it is no regular file")));
     }
     let size = about.len();
-    let limit = Limits::default().component_bytes;
+    let served = args.policy.as_deref().map(|policy| served(policy, args)).transpose()?;
+    let limits = served.as_ref().map(|(_, served)| served.budget.limits()).unwrap_or_default();
+    let limit = limits.component_bytes;
     if size > limit as u64 {
         let message = format!("{} has {size} bytes, the limit is {limit}", path.display());
         return Err(Trouble::new(Exit::Refused, "too-large", message));
     }
-    let served = args.policy.as_deref().map(|policy| served(policy, args)).transpose()?;
     let inspection = inspect(&std::fs::read(path).map_err(unreadable)?);
     let answer = json(&inspection, served.as_ref());
     show.answer(&answer, || people(show, &inspection, served.as_ref()))?;

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use mongoqueue::{Attempt, MongoQueue, Outcome};
 use mongoqueue_wasmtime::{
-    ComponentHandler, Limits, LogLine, LogSink, ReplayOptions, Replayed, Sandbox, SandboxOptions,
+    ComponentHandler, HostLimits, Limits, LogLine, LogSink, ReplayOptions, Replayed, Sandbox,
+    SandboxOptions,
 };
 use serde_json::json;
 
@@ -79,10 +80,10 @@ async fn handler(
     queue: &str,
 ) -> Result<ComponentHandler> {
     let pairs = |all: &[(String, String)]| all.iter().cloned().collect();
-    let (served, most, granting) = match &args.config {
+    let (served, (most, host), granting) = match &args.config {
         Some(file) => {
             let (mut policy, findings) = Policy::read(file).map_err(|it| wrong(&it))?;
-            let most = config::most(&policy);
+            let whole = (config::most(&policy), policy.host.limits());
             let served = policy.queues.remove(queue).ok_or_else(|| {
                 Trouble::misuse(format!(
                     "{}: nothing is said of the job's queue; add it as [queue.{queue}], or name \
@@ -90,7 +91,7 @@ async fn handler(
                     findings.path.display()
                 ))
             })?;
-            (served, most, Granting::File { queue })
+            (served, whole, Granting::File { queue })
         }
         None => {
             let served = Served {
@@ -100,7 +101,8 @@ async fn handler(
                 by_options: true,
                 ..Served::default()
             };
-            (served, Limits::default(), Granting::Options { queue: Some(queue) })
+            let whole = (Limits::default(), HostLimits::default());
+            (served, whole, Granting::Options { queue: Some(queue) })
         }
     };
     let there = |finding| {
@@ -113,12 +115,18 @@ async fn handler(
     let grants = component::grants(mq, &served.queues, &served.consume)?;
     let grants = served.add_powers(grants).map_err(there)?;
     let source = served.source().map_err(there)?;
-    let options = SandboxOptions { limits: most, instances: 1, cache: component::cache() };
+    let options = SandboxOptions {
+        limits: most,
+        host,
+        instances: 1,
+        cache: component::cache(),
+        compiler: component::compiler(),
+    };
     let sandbox = Sandbox::for_replay(options)?;
     let waiting = component::compiling(show, &served.component);
-    let handler = component::handler(&sandbox, source, grants).await;
+    let handler = component::handler(&sandbox, source, grants, limits).await;
     waiting.finish_and_clear();
-    Ok(handler.map_err(|error| refused(&error, granting))?.with_limits(limits))
+    handler.map_err(|error| refused(&error, granting))
 }
 
 /// Keeps the lines of the log, which the limits on it bound.

@@ -18,7 +18,12 @@ pub(super) async fn run(global: &Global, show: Show, args: RunArgs) -> Result<()
     let pairs = |all: &'_ [(String, String)]| all.iter().cloned().collect::<BTreeMap<_, _>>();
     let (put, claim) = (pairs(&args.grants.queue), pairs(&args.grants.consume));
     let grants = component::grants(&mq, &put, &claim)?;
-    let options = SandboxOptions { instances: 1, cache: component::cache(), ..Default::default() };
+    let options = SandboxOptions {
+        instances: 1,
+        cache: component::cache(),
+        compiler: component::compiler(),
+        ..Default::default()
+    };
     let sandbox = Sandbox::new(options)?;
     let waiting = component::compiling(show, &args.component);
     let program = component::program(&sandbox, &args.component, grants).await;

@@ -34,10 +34,10 @@ pub(super) async fn run(global: &Global, show: Show, args: WorkArgs) -> Result<(
         };
         let source = served.source().map_err(|e| config::wrong_there(&args, e))?;
         let waiting = component::compiling(show, &served.component);
-        let handler = component::handler(&sandbox, source, grants).await;
+        let handler = component::handler(&sandbox, source, grants, limits).await;
         waiting.finish_and_clear();
         let handler = handler.map_err(|error| refused(&error, granting))?;
-        let handler = handler.with_limits(limits).with_log(log::sink(sink.clone(), name));
+        let handler = handler.with_log(log::sink(sink.clone(), name));
         worker = worker.serve(mq.queue(name)?, handler);
     }
     drop(sink);
@@ -45,8 +45,13 @@ pub(super) async fn run(global: &Global, show: Show, args: WorkArgs) -> Result<(
 }
 
 fn sandbox(policy: &Policy, instances: u32) -> Result<Sandbox> {
-    let options =
-        SandboxOptions { limits: config::most(policy), instances, cache: component::cache() };
+    let options = SandboxOptions {
+        limits: config::most(policy),
+        host: policy.host.limits(),
+        instances,
+        cache: component::cache(),
+        compiler: component::compiler(),
+    };
     Ok(Sandbox::new(options)?)
 }
 

@@ -7,7 +7,7 @@ use mongoqueue::{
     ListOptions, MongoQueue, NewJob, Outcome, Payload, PutOptions, State, Worker, WorkerEvent,
     WorkerOptions,
 };
-use mongoqueue_wasmtime::{Grants, Sandbox, SandboxOptions};
+use mongoqueue_wasmtime::{Grants, Limits, Sandbox, SandboxOptions};
 use serde_json::json;
 use tokio::sync::broadcast;
 
@@ -55,10 +55,15 @@ pub(super) async fn work(
     jobs: u64,
 ) -> Result<Played> {
     let stage = Stage::begin(show, "compiling the handlers");
-    let options = SandboxOptions { cache: component::cache(), instances: 64, ..Default::default() };
+    let options = SandboxOptions {
+        cache: component::cache(),
+        compiler: component::compiler(),
+        instances: 64,
+        ..Default::default()
+    };
     let sandbox = Sandbox::new(options)?;
     let handler = async |file: &Path, queue, grants| {
-        let loaded = component::handler(&sandbox, file, grants).await;
+        let loaded = component::handler(&sandbox, file, grants, Limits::default()).await;
         loaded.map_err(|error| refused(&error, Granting::File { queue }))
     };
     let markdown = handler(&guests.markdown, PAGES, Grants::default()).await?;

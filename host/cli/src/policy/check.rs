@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use mongoqueue_wasmtime::{Grants, Inspection, Kind, Limits, Need, inspect};
+use mongoqueue_wasmtime::{Grants, Inspection, Kind, Need, inspect};
 
 use super::{Finding, Kept, Place, Policy, Secret, Served};
 
@@ -21,6 +21,7 @@ impl Policy {
         for (name, served) in &self.queues {
             served.check(name, &mut findings);
         }
+        findings.extend(self.too_large());
         findings
     }
 }
@@ -39,7 +40,7 @@ impl Served {
             }
         }
         findings.extend(self.source().err());
-        match read_component(&self.component) {
+        match read_component(&self.component, self.budget.limits().component_bytes) {
             Ok(bytes) => self.compare(name, &inspect(&bytes), findings),
             Err(why) => findings.push(Finding::error(self.component_place, why, "")),
         }
@@ -170,11 +171,10 @@ fn read_secret(path: &Path) -> std::io::Result<String> {
     Ok(text)
 }
 
-fn read_component(path: &Path) -> Result<Vec<u8>, String> {
+fn read_component(path: &Path, limit: usize) -> Result<Vec<u8>, String> {
     let shown = path.display();
     let unreadable = |error: std::io::Error| format!("can't read {shown}: {error}");
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
-    let limit = Limits::default().component_bytes;
     if size > limit as u64 {
         return Err(format!("{shown} has {size} bytes, the limit is {limit}"));
     }

@@ -218,6 +218,12 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// A table that has its name from us.
+    pub(super) fn inner_table(&mut self, key: &'static str, example: &str) -> Option<Table<'a>> {
+        let value = self.get(key)?;
+        self.inner(key, value, key.into(), example)
+    }
+
     /// Tables by names of the operator's.
     pub(super) fn tables(&mut self, key: &'static str, example: &str) -> Vec<(String, Table<'a>)> {
         let mut tables = Vec::new();
@@ -269,7 +275,7 @@ impl<'a> Table<'a> {
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
         };
-        let help = match example.starts_with('[') && example.ends_with(']') && key == "queue" {
+        let help = match matches!(key, "queue" | "host") && example.starts_with('[') {
             true => format!("Begin its table with {example}"),
             false => format!("Such as: {key} = {example}"),
         };

@@ -1,3 +1,5 @@
+use mongoqueue_wasmtime::{HostLimits, Limits};
+
 use super::*;
 
 mod fuzz;
@@ -48,7 +50,10 @@ fn a_file_says_all_that_the_command_line_can_and_the_grants() {
     assert_eq!((policy.lease, policy.grace), (Some(Duration::from_secs(60)), None));
     let emails = &policy.queues["emails"];
     assert!(emails.component.is_absolute() && emails.component.ends_with("e.wasm"));
-    assert_eq!((emails.queues["next"].as_str(), emails.memory), ("reports", Some(128 << 20)));
+    assert_eq!(
+        (emails.queues["next"].as_str(), emails.budget.memory),
+        ("reports", Some(128 << 20))
+    );
     let powers = &emails.powers;
     let http: Vec<String> = powers.http.iter().map(ToString::to_string).collect();
     assert_eq!(http, ["GET https://api.example.com", "http://10.0.0.7:8080"]);
@@ -68,7 +73,7 @@ fn what_is_misspelt_is_named_with_what_it_may_be() {
     f:5:1: error: queue.a has no field `memroy`
       Did you mean `memory`?
     f:6:1: error: queue.a has no field `foo`
-      It may have: component, digest, signed_by, queues, consume, config, secrets, http, folders, clock, memory, cpu, output, saved, log, puts, http_requests, http_bytes.
+      It may have: component, digest, signed_by, queues, consume, config, secrets, http, folders, clock, memory, cpu, tables, instances, handles, hostcall, payload, output, saved, log, log_lines, log_tail, stderr, random, puts, put_bytes, puts_per_second, waiting, notes_per_second, saves_per_second, asks_per_second, http_requests, http_open, http_bytes, http_headers, leases, wait, component_size.
     ");
 }
 
@@ -168,4 +173,136 @@ fn what_is_no_toml_is_shown_where() {
     f:3:9: error: this is no TOML: unclosed table, expected `]`
     "#);
     assert!(read("\u{0}").is_err());
+}
+
+#[test]
+fn every_limit_can_be_said() {
+    let text = r#"
+        [host]
+        memory = "4GiB"
+        compile_time = "3m"
+        compile_memory = "5GiB"
+        components = 6
+        cache = "7GiB"
+        [queue.a]
+        component = "a.wasm"
+        memory = "1B"
+        cpu = "2s"
+        tables = 3
+        instances = 4
+        handles = 5
+        hostcall = "6B"
+        payload = "7B"
+        output = "8B"
+        saved = "9B"
+        log = "10B"
+        log_lines = 11
+        log_tail = "12B"
+        stderr = "13B"
+        random = "14B"
+        puts = 15
+        put_bytes = "16B"
+        puts_per_second = 17
+        waiting = 18
+        notes_per_second = 19
+        saves_per_second = 20
+        asks_per_second = 21
+        http_requests = 22
+        http_open = 23
+        http_bytes = "24B"
+        http_headers = "25B"
+        leases = 26
+        wait = "27s"
+        component_size = "28B"
+    "#;
+    let (policy, findings) = read(text).unwrap_or_else(|e| panic!("{}", e.lines()));
+    assert_eq!(findings.all(), []);
+    let limits = Limits {
+        memory: 1,
+        cpu: Duration::from_secs(2),
+        table_elements: 3,
+        instances: 4,
+        handles: 5,
+        hostcall_bytes: 6,
+        payload_bytes: 7,
+        output_bytes: 8,
+        saved_bytes: 9,
+        log_bytes: 10,
+        log_lines: 11,
+        log_tail: 12,
+        stderr_tail: 13,
+        random_bytes: 14,
+        puts: 15,
+        put_bytes: 16,
+        puts_per_second: 17,
+        waiting: 18,
+        notes_per_second: 19,
+        saves_per_second: 20,
+        asks_per_second: 21,
+        http_requests: 22,
+        http_open: 23,
+        http_bytes: 24,
+        http_header_bytes: 25,
+        leases: 26,
+        wait: Duration::from_secs(27),
+        component_bytes: 28,
+    };
+    assert_eq!(policy.queues["a"].budget.limits(), limits);
+    let host = HostLimits {
+        memory: Some(4 << 30),
+        compile_time: Duration::from_secs(180),
+        compile_memory: 5 << 30,
+        components: 6,
+        cache_bytes: 7 << 30,
+    };
+    assert_eq!(policy.host.limits(), host);
+    assert_eq!(Host::default().limits(), HostLimits::default());
+}
+
+#[test]
+fn limits_that_mean_nothing_are_refused() {
+    let text = r#"
+        [host]
+        memory = 4
+        compile-time = "2m"
+        components = -1
+        disk = "1GiB"
+        [queue.a]
+        component = "a.wasm"
+        puts_per_secnd = 1
+        waiting = 5000000000
+        random = "16"
+    "#;
+    insta::assert_snapshot!(found(text), @r#"
+    f:3:18: error: `memory` is a size, as a text, not a number
+      Such as: memory = "64MiB"
+    f:4:9: error: host has no field `compile-time`
+      Did you mean `compile_time`?
+    f:5:22: error: `components` can't be -1
+      It is from 0 to 4294967295.
+    f:6:9: error: host has no field `disk`
+      It may have: memory, compile_time, compile_memory, components, cache.
+    f:9:9: error: queue.a has no field `puts_per_secnd`
+      Did you mean `puts_per_second`?
+    f:10:19: error: `waiting` can't be 5000000000
+      It is from 0 to 4294967295.
+    "#);
+    insta::assert_snapshot!(found("host = 3"), @r"
+    f:1:8: error: `host` is a table, not a number
+      Begin its table with [host]
+    ");
+}
+
+#[test]
+fn what_never_fits_the_host_is_told_beforehand() {
+    let text = "host = { memory = \"100MiB\", components = 1 }\n[queue.a]\ncomponent = \"a\"\n\
+                memory = \"100MiB\"\n[queue.b]\ncomponent = \"b\"\nmemory = \"101MiB\"";
+    let (policy, _) = read(text).unwrap_or_else(|e| panic!("{}", e.lines()));
+    let findings = Findings::new(Path::new("f"), policy.too_large());
+    insta::assert_snapshot!(findings.lines(), @r"
+    f:5:1: error: it may have 105906176 bytes of memory, and all components together have 104857600
+      Give it less as `memory`, or the host more as `memory` under [host].
+    f:5:1: error: 2 queues are served, and 1 components are loaded
+      Allow more as `components` under [host].
+    ");
 }

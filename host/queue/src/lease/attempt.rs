@@ -183,7 +183,11 @@ impl Attempt {
         Err(self.lease_lost())
     }
 
-    fn check_held(&self) -> Result<()> {
+    /// Asks nobody: an error as soon as this process knows that the lease is lost.
+    ///
+    /// # Errors
+    /// [`Error::LeaseLost`].
+    pub fn check_held(&self) -> Result<()> {
         if self.is_lost() { Err(self.lease_lost()) } else { Ok(()) }
     }
 

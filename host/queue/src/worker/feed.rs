@@ -62,7 +62,8 @@ impl Feed<'_> {
     async fn turn(&mut self) {
         // Before the slots are counted, so that one that comes free in between is told of.
         self.served.waits.store(true, Ordering::Release);
-        let n = self.ahead.wanted(self.shared, self.served, self.marking);
+        let others = self.claimer.in_turns();
+        let n = self.ahead.wanted(self.shared, self.served, (self.marking, others));
         let one_at_a_time = self.claimer.may_meet_itself();
         let most = if one_at_a_time { 1 } else { MARKS };
         if n == 0 || self.marks.len() >= most {
@@ -214,15 +215,22 @@ impl Ahead {
     }
 
     /// Free slots and what is claimed ahead, less what waits already. While some wait, a batch is
-    /// asked for when half of it would be new, so that claims stay few.
-    fn wanted(&mut self, shared: &Shared, served: &Served, marking: usize) -> usize {
+    /// asked for when half of it would be new, so that claims stay few. Beside others, who have to be
+    /// waited for, it is asked for earlier, and whole.
+    fn wanted(
+        &mut self,
+        shared: &Shared,
+        served: &Served,
+        (marking, others): (usize, bool),
+    ) -> usize {
         let begun = |served: &Served| served.begun.load(Ordering::Relaxed);
         let own = self.own.in_a_moment(begun(served));
         let all = self.all.in_a_moment(shared.served.iter().map(begun).sum());
         // A queue that has nothing waiting here when a slot comes free doesn't get it. So each is
         // good for its share of those that will, whatever the others have waiting.
         let share = if all < 1.0 { 0.0 } else { (all / shared.served.len() as f64).max(1.0) };
-        let ahead = (own.max(share) as usize).min(self.most);
+        let moments = if others { 2.0 } else { 1.0 };
+        let ahead = ((own.max(share) * moments) as usize).min(self.most);
         let buffer = served.buffer();
         let (waiting, bytes) = (buffer.len() + marking, buffer.bytes());
         drop(buffer);
@@ -236,7 +244,9 @@ impl Ahead {
             target = target.max((self.got * 2).min(free + self.most));
         }
         let wanted = target.saturating_sub(waiting).min(BATCH);
-        if waiting > 0 && wanted * 2 < target.min(BATCH) { 0 } else { wanted }
+        let least =
+            if others && target >= BATCH * 2 { BATCH } else { target.min(BATCH).div_ceil(2) };
+        if waiting > 0 && wanted < least { 0 } else { wanted }
     }
 }
 

@@ -6,10 +6,9 @@ use std::fs::{self, DirBuilder, File};
 use std::hash::{Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -20,15 +19,24 @@ const EXTENSION: &str = "cwasm";
 /// Files kept: those of old versions are swept out some day, oldest first.
 const MOST_FILES: usize = 200;
 
+/// What files are called until they are whole. One of this age was left by a process that died.
+const UNFINISHED: &str = ".unfinished-";
+const ABANDONED: Duration = Duration::from_secs(3_600);
+
 /// The folder, and which engine the files of this process are for.
 pub(crate) struct Cache {
     folder: PathBuf,
     engine: String,
+    most_bytes: u64,
 }
 
 impl Cache {
-    /// The folder, made with mode 0700 where it is missing.
-    pub(crate) fn open(folder: PathBuf, engine: &Engine) -> Result<Self, SandboxError> {
+    /// The folder, made with mode 0700 where it is missing, and the bytes that may lie there.
+    pub(crate) fn open(
+        folder: PathBuf,
+        engine: &Engine,
+        most_bytes: u64,
+    ) -> Result<Self, SandboxError> {
         if let Err(why) = private(&folder) {
             return Err(SandboxError::CacheFolder { path: folder, why });
         }
@@ -36,7 +44,7 @@ impl Cache {
         engine.precompile_compatibility_hash().hash(&mut hasher);
         // Half a hash tells engines apart.
         let engine = short(&hasher.0.finalize());
-        Ok(Self { folder, engine })
+        Ok(Self { folder, engine, most_bytes })
     }
 
     /// The compiled component of this digest. A file that is not what its name says is removed.
@@ -47,7 +55,7 @@ impl Cache {
             let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(&prefix)) else {
                 continue;
             };
-            match read_verified(&entry.path(), rest).and_then(|code| revive(engine, &code)) {
+            match read_verified(&entry.path(), rest).and_then(|code| revive(engine, &code).ok()) {
                 Some(component) => {
                     // Used now: swept later. Where that can't be noted it is compiled again.
                     let _ =
@@ -66,30 +74,46 @@ impl Cache {
     /// own and moves it into place.
     pub(crate) fn keep(&self, component: &Component, digest: &str) -> io::Result<()> {
         let code = component.serialize().map_err(io::Error::other)?;
-        let mut file = NamedTempFile::new_in(&self.folder)?;
+        let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.folder)?;
         file.write_all(&code)?;
         let hash = long(&Sha256::digest(&code));
-        let name = format!("{}{hash}.{EXTENSION}", self.prefix(digest));
-        file.persist(self.folder.join(name))?;
-        self.sweep()
+        let kept = self.folder.join(format!("{}{hash}.{EXTENSION}", self.prefix(digest)));
+        file.persist(&kept)?;
+        self.sweep(&kept)
     }
 
     fn prefix(&self, digest: &str) -> String {
         format!("{digest}-{}-", self.engine)
     }
 
-    fn sweep(&self) -> io::Result<()> {
+    /// Removes what is too much, the longest unused first; never `kept`, which is about to be used.
+    fn sweep(&self, kept: &Path) -> io::Result<()> {
         let mut files = Vec::new();
+        let mut bytes = 0;
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
-            if entry.path().extension().is_some_and(|extension| extension == EXTENSION) {
-                files.push((entry.metadata()?.modified()?, entry.path()));
+            // Another process may sweep, too.
+            let Ok(about) = entry.metadata() else { continue };
+            let (path, modified) = (entry.path(), about.modified()?);
+            if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+                if modified.elapsed().is_ok_and(|age| age > ABANDONED) {
+                    let _ = fs::remove_file(path);
+                }
+            } else if path.extension().is_some_and(|extension| extension == EXTENSION) {
+                bytes += about.len();
+                if path != kept {
+                    files.push((modified, about.len(), path));
+                }
             }
         }
         files.sort();
-        let excess = files.len().saturating_sub(MOST_FILES);
-        for (_, path) in files.into_iter().take(excess) {
-            fs::remove_file(path)?;
+        let mut left = files.len() + 1;
+        for (_, size, path) in files {
+            if left <= MOST_FILES && bytes <= self.most_bytes {
+                break;
+            }
+            (left, bytes) = (left - 1, bytes.saturating_sub(size));
+            let _ = fs::remove_file(path);
         }
         Ok(())
     }
@@ -103,14 +127,17 @@ fn read_verified(path: &Path, rest: &str) -> Option<Vec<u8>> {
     (long(&Sha256::digest(&code)) == hash).then_some(code)
 }
 
+/// Code that this program made, here, in its cache or in a child, as a component.
 #[expect(unsafe_code, reason = "wasmtime trusts what it revives; see the comment")]
-fn revive(engine: &Engine, code: &[u8]) -> Option<Component> {
-    // SAFETY: `Component::deserialize` asks for bytes that `Component::serialize` made. These come
-    // from a file in a folder that only this user can write to (`private`), under a name that only
-    // `keep` gives, and hash to what that name says. They are a copy in memory, so that nobody can
-    // change them between that check and their use, nor later, as could be done with a mapped
-    // file. wasmtime itself refuses those of another version or with other settings.
-    unsafe { Component::deserialize(engine, code) }.ok()
+pub(super) fn revive(engine: &Engine, code: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: `Component::deserialize` asks for bytes that `Component::serialize` made, or
+    // `Engine::precompile_component`. These come from the pipe of a child that was started for it
+    // (`compile`), whose program whoever embeds this names as one of its own build; or from a file
+    // in a folder that only this user can write to (`private`), under a name that only `keep`
+    // gives, and hash to what that name says. They are a copy in memory, so that nobody can change
+    // them between that check and their use, nor later, as could be done with a mapped file.
+    // wasmtime itself refuses those of another version or with other settings.
+    unsafe { Component::deserialize(engine, code) }
 }
 
 /// Makes the folder, and says why it can't be trusted where others may write to it.
@@ -121,7 +148,7 @@ fn private(folder: &Path) -> Result<(), String> {
     std::os::unix::fs::DirBuilderExt::mode(&mut make, 0o700);
     make.create(folder).map_err(|e| e.to_string())?;
     // Also says whether it can be written to, and who we are.
-    let own = NamedTempFile::new_in(folder).map_err(|e| e.to_string())?;
+    let own = tempfile::NamedTempFile::new_in(folder).map_err(|e| e.to_string())?;
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;

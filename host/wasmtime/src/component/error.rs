@@ -74,6 +74,57 @@ pub enum LoadError {
         /// In bytes.
         limit: usize,
     },
+    /// It may have more memory than there is for all guests together.
+    #[error(
+        "{name} may have {memory} bytes of memory, and all guests of this host together have \
+         {whole}: give it less, or the host more"
+    )]
+    HostMemory {
+        /// What the component is called.
+        name: String,
+        /// What it may have, in bytes.
+        memory: usize,
+        /// For all guests, in bytes: [`HostLimits::memory`](crate::HostLimits::memory).
+        whole: u64,
+    },
+    /// So many components are loaded already.
+    #[error("{name} is one too many: {limit} components are loaded, which is the limit")]
+    TooMany {
+        /// What the component is called.
+        name: String,
+        /// [`HostLimits::components`](crate::HostLimits::components).
+        limit: usize,
+    },
+    /// Compiling it took too long.
+    #[error(
+        "compiling {name} took longer than the {limit:?} that it may: allow more as \
+         `compile_time` under [host], or make it smaller"
+    )]
+    CompileTime {
+        /// What the component is called.
+        name: String,
+        /// [`HostLimits::compile_time`](crate::HostLimits::compile_time).
+        limit: std::time::Duration,
+    },
+    /// Compiling it took too much memory.
+    #[error(
+        "compiling {name} took more than the {limit} bytes of memory that it may: allow more as \
+         `compile_memory` under [host], or make it smaller"
+    )]
+    CompileMemory {
+        /// What the component is called.
+        name: String,
+        /// [`HostLimits::compile_memory`](crate::HostLimits::compile_memory), in bytes.
+        limit: u64,
+    },
+    /// It became more code than is taken from the process that compiles it.
+    #[error("{name} became more than {limit} bytes of code: make it smaller")]
+    CompiledSize {
+        /// What the component is called.
+        name: String,
+        /// In bytes.
+        limit: u64,
+    },
     /// It is not the component that was pinned.
     #[error(
         "{name} is not the component that is pinned: pinned is {pinned}, this is {found}\n  \
@@ -123,15 +174,20 @@ impl LoadError {
             Self::Unreadable { .. }
             | Self::TooLarge { .. }
             | Self::NeedsMemory { .. }
+            | Self::HostMemory { .. }
+            | Self::TooMany { .. }
+            | Self::CompileTime { .. }
+            | Self::CompileMemory { .. }
             | Self::WrongDigest { .. }
             | Self::NotSigned { .. } => Blame::Operator,
             Self::MissingGrants { missing, .. } => {
                 let never = |import: &Import| matches!(import.need, Need::Unavailable(_));
                 if missing.iter().any(never) { Blame::Component } else { Blame::Operator }
             }
-            Self::WrongKind { .. } | Self::Invalid { .. } | Self::Mismatch { .. } => {
-                Blame::Component
-            }
+            Self::WrongKind { .. }
+            | Self::Invalid { .. }
+            | Self::Mismatch { .. }
+            | Self::CompiledSize { .. } => Blame::Component,
             Self::CompilerFailed { .. } => Blame::Host,
         }
     }
@@ -256,6 +312,14 @@ pub(super) fn check_memory(
     let needed = inspection.memory;
     if needed > limit as u64 {
         return Err(LoadError::NeedsMemory { name: name.to_owned(), needed, limit });
+    }
+    Ok(())
+}
+
+/// What could never be had is refused here, not by every attempt.
+pub(super) fn check_whole(name: &str, memory: usize, whole: u64) -> Result<(), LoadError> {
+    if memory as u64 > whole {
+        return Err(LoadError::HostMemory { name: name.to_owned(), memory, whole });
     }
     Ok(())
 }

@@ -189,14 +189,21 @@ mod tests {
     #[test]
     fn a_handler_shows_its_imports_and_what_they_take() {
         let bytes = component(
-            &["mongoqueue:jobs/queue@0.1.3", "wasi:cli/environment@0.2.6", "wasi:http/types@0.2.0"],
+            &[
+                "mongoqueue:jobs/queue@0.1.3",
+                "wasi:cli/environment@0.2.6",
+                "wasi:http/types@0.2.0",
+                "wasi:sockets/tcp@0.2.6",
+            ],
             &["mongoqueue:jobs/handler@0.1.0"],
         );
         let inspection = inspect(&bytes);
         assert_eq!(inspection.kind, Kind::Handler);
         assert_eq!(inspection.exports, ["mongoqueue:jobs/handler@0.1.0"]);
         let needs: Vec<&Need> = inspection.imports.iter().map(|import| &import.need).collect();
-        assert!(matches!(needs[..], [Need::Queue, Need::Nothing, Need::Unavailable(_)]));
+        let [Need::Queue, Need::Nothing, Need::Http, Need::Unavailable(_)] = needs[..] else {
+            panic!("{needs:?}")
+        };
         assert_eq!(inspection.size, bytes.len());
     }
 

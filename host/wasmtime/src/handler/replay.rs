@@ -2,15 +2,15 @@
 
 use std::time::Instant;
 
-use mongoqueue::Attempt;
+use mongoqueue::{Attempt, Outcome};
 
 use super::ComponentHandler;
 use crate::replay::{Rehearsal, ReplayOptions, Replayed, Sampling, dump};
 use crate::sandbox::Input;
 
 impl ComponentHandler {
-    /// Makes one attempt as [`handle`](mongoqueue::Handler::handle) does, in the same limits, and
-    /// writes nothing to any queue. Give it an [`Attempt::detached`] of
+    /// Makes one attempt as [`handle`](mongoqueue::Handler::handle) does, in the same limits (less
+    /// where the job asks for less), and writes nothing to any queue. Give it an [`Attempt::detached`] of
     /// [`Job::at_attempt`](mongoqueue::Job::at_attempt): its deadline runs from then on.
     ///
     /// Puts and cancels are checked, kept, and answered as if done; that a unique key is taken does
@@ -26,15 +26,20 @@ impl ComponentHandler {
     ) -> Result<Replayed, String> {
         let inner = &self.0;
         let rehearsal = Rehearsal::new(options.trace);
-        let jobs = inner.context(attempt, Some(rehearsal.clone()));
-        let log = jobs.log().clone();
-        let store = inner.sandbox.store(jobs, attempt.remaining(), &Input::default());
+        // With limits that can't be kept it fails as it would there, and no guest is called.
+        let limits = inner.limits_for(attempt);
+        let of_context = limits.as_ref().unwrap_or(&inner.limits).clone();
+        let jobs = inner.context(attempt, of_context, Some(rehearsal.clone()));
+        let store = inner.sandbox.store(jobs.clone(), attempt.remaining(), &Input::default());
         let mut store = store.map_err(|error| format!("{error:#}"))?;
         let component = inner.pre.instance_pre().component();
         let sampling = options.profile.then(|| Sampling::of(&mut store, component, &inner.name));
 
         let start = Instant::now();
-        let (outcome, error) = inner.run(&mut store, attempt, &log).await;
+        let (outcome, error) = match limits {
+            Ok(_) => inner.run(&mut store, attempt, &jobs).await,
+            Err(failure) => (Outcome::Failed(*failure), None),
+        };
         let wall = start.elapsed();
 
         let coredump = options.coredump.then(|| dump(&mut store, error.as_ref(), &inner.name));

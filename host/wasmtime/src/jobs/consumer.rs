@@ -66,9 +66,11 @@ impl consumer::Host for JobsCtxView<'_> {
         let bound = self.bound(&queue)?;
         let (queue, name) = (bound.to_consume()?.clone(), bound.name().to_owned());
         let slot = self.ctx.book_lease()?;
+        let length = lease_length(lease)?;
+        self.ctx.pace_ask().await?;
         let options = NextOptions {
             wait: Duration::from_millis(wait).min(self.ctx.limits().wait),
-            lease: Some(lease_length(lease)?),
+            lease: Some(length),
             ..NextOptions::default()
         };
         if self.ctx.rehearsal().is_some() {
@@ -94,11 +96,15 @@ impl consumer::HostLease for JobsCtxView<'_> {
         progress: types::Progress,
     ) -> Result<(), GuestError> {
         let progress = progress_from_guest(progress);
+        self.held(&this)?;
+        self.ctx.pace_ask().await?;
         self.held(&this)?.lease.progress(&progress).await.map_err(tell)
     }
 
     async fn extend(&mut self, this: Resource<HeldLease>, by: u64) -> Result<(), GuestError> {
         let by = lease_length(by)?;
+        self.held(&this)?;
+        self.ctx.pace_ask().await?;
         self.held(&this)?.lease.extend(by).await.map_err(tell)
     }
 

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use mongoqueue::Progress;
-
 use super::JobsCtxView;
 use super::error::{GuestError, tell};
 use super::translate::{millis, payload_from_guest, payload_to_guest, progress_from_guest};
@@ -11,13 +9,13 @@ use crate::bindings::{context, types};
 
 impl context::Host for JobsCtxView<'_> {
     async fn report(&mut self, progress: types::Progress) -> Result<(), GuestError> {
-        let progress: Progress = progress_from_guest(progress);
-        self.ctx.attempt()?.progress(&progress).await.map_err(tell)
+        self.ctx.report(progress_from_guest(progress)).await
     }
 
     async fn save(&mut self, state: types::Payload) -> Result<(), GuestError> {
         let attempt = self.ctx.attempt()?;
         let state = payload_from_guest(state, self.ctx.limits().saved_bytes)?;
+        self.ctx.pace_save().await?;
         attempt.save(&state).await.map_err(tell)
     }
 
@@ -30,7 +28,7 @@ impl context::Host for JobsCtxView<'_> {
     }
 
     async fn heartbeat(&mut self) -> Result<(), GuestError> {
-        self.ctx.attempt()?.heartbeat().await.map_err(tell)
+        self.ctx.heartbeat().await
     }
 
     async fn remaining(&mut self) -> wasmtime::Result<u64> {

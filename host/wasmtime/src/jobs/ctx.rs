@@ -7,6 +7,7 @@ use mongoqueue::Attempt;
 
 use super::Grants;
 use super::error::GuestError;
+use super::rates::Rates;
 use crate::bindings::types;
 use crate::log::{JobLog, LogSink};
 use crate::replay::Rehearsal;
@@ -23,6 +24,7 @@ struct Inner {
     rehearsal: Option<Rehearsal>,
     log: JobLog,
     limits: Limits,
+    rates: Rates,
     puts: AtomicU32,
     put_bytes: AtomicUsize,
     leases: Arc<AtomicUsize>,
@@ -85,6 +87,7 @@ impl JobsCtxBuilder {
             attempt: self.attempt,
             rehearsal: self.rehearsal,
             log,
+            rates: Rates::new(&self.limits),
             limits: self.limits,
             puts: AtomicU32::new(0),
             put_bytes: AtomicUsize::new(0),
@@ -115,6 +118,10 @@ impl JobsCtx {
 
     pub(crate) fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    pub(super) fn rates(&self) -> &Rates {
+        &self.0.rates
     }
 
     /// The attempt, or what a guest without one is told.

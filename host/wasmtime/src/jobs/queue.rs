@@ -83,6 +83,7 @@ impl queue::HostQueue for JobsCtxView<'_> {
         let options = self.put_options(options)?;
         self.ctx.book_puts(1, payload.data.len())?;
         let job = self.new_job(payload, options)?;
+        self.ctx.admit(&queue, 1).await?;
         let receipt = match self.ctx.rehearsal() {
             Some(rehearsal) => rehearsal.put(&queue, job),
             None => queue.put(job.payload).options(job.options).await,
@@ -113,6 +114,7 @@ impl queue::HostQueue for JobsCtxView<'_> {
                 Err(error) => answers.push(Some(error.downcast().map_err(GuestError::trap)?)),
             }
         }
+        self.ctx.admit(&queue, jobs.len()).await?;
         let receipts = match self.ctx.rehearsal() {
             Some(rehearsal) => jobs.into_iter().map(|job| rehearsal.put(&queue, job)).collect(),
             None => queue.put_many(jobs).await.map_err(tell)?,
@@ -136,6 +138,7 @@ impl queue::HostQueue for JobsCtxView<'_> {
     ) -> Result<queue::JobInfo, GuestError> {
         let queue = self.bound(&this)?.to_look_at()?.clone();
         let id = job_id(&id)?;
+        self.ctx.pace_ask().await?;
         let job = match self.ctx.rehearsal() {
             Some(rehearsal) => rehearsal.get(&queue, &id).await,
             None => queue.get(&id).await,
@@ -150,6 +153,7 @@ impl queue::HostQueue for JobsCtxView<'_> {
     ) -> Result<types::Status, GuestError> {
         let queue = self.bound(&this)?.to_put()?.clone();
         let id = job_id(&id)?;
+        self.ctx.pace_ask().await?;
         let state = match self.ctx.rehearsal() {
             Some(rehearsal) => rehearsal.cancel(&queue, &id).await,
             None => queue.cancel(&id).await,
@@ -159,6 +163,7 @@ impl queue::HostQueue for JobsCtxView<'_> {
 
     async fn stats(&mut self, this: Resource<BoundQueue>) -> Result<queue::Stats, GuestError> {
         let queue = self.bound(&this)?.to_look_at()?.clone();
+        self.ctx.pace_ask().await?;
         let stats = queue.stats().await.map_err(tell)?;
         Ok(queue::Stats {
             scheduled: stats.scheduled,

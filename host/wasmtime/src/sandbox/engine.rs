@@ -93,13 +93,21 @@ fn pooled_config(limits: &Limits, instances: u32) -> Config {
 }
 
 fn on_demand_config(limits: &Limits) -> Config {
+    compiling_config(Some(limits.memory as u64))
+}
+
+/// For an engine that compiles what another one runs, and reserves no address space itself: where
+/// that one has no pool, for memories of so many bytes.
+pub(crate) fn compiling_config(memory: Option<u64>) -> Config {
     let mut config = config();
-    config
-        .allocation_strategy(InstanceAllocationStrategy::OnDemand)
-        // Address space is short here, or there would be a pool.
-        .memory_reservation(limits.memory as u64)
-        .memory_reservation_for_growth(0)
-        .memory_guard_size(64 << 10);
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    if let Some(memory) = memory {
+        config
+            // Address space is short there, or there would be a pool.
+            .memory_reservation(memory)
+            .memory_reservation_for_growth(0)
+            .memory_guard_size(64 << 10);
+    }
     config
 }
 
@@ -144,6 +152,27 @@ mod tests {
         let (_, pooled) = make(&limits, 8, false)?;
         assert!(pooled == 8 || pooled == 0);
         Engine::new(&on_demand_config(&limits))?;
+        Ok(())
+    }
+
+    #[test]
+    fn code_of_a_compiling_engine_runs_in_those_that_it_compiles_for() -> wasmtime::Result<()> {
+        const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
+        let limits = Limits::default();
+        let (pooled, kept) = make(&limits, 8, false)?;
+        let on_demand = Engine::new(&on_demand_config(&limits))?;
+        let memory = limits.memory as u64;
+        for (engine, memory) in [(pooled, (kept == 0).then_some(memory)), (on_demand, Some(memory))]
+        {
+            let compiling = Engine::new(&compiling_config(memory))?;
+            let hash = |engine: &Engine| {
+                let mut hasher = std::hash::DefaultHasher::new();
+                std::hash::Hash::hash(&engine.precompile_compatibility_hash(), &mut hasher);
+                std::hash::Hasher::finish(&hasher)
+            };
+            assert_eq!(hash(&compiling), hash(&engine), "{memory:?}");
+            assert!(compiling.precompile_component(EMPTY).is_ok());
+        }
         Ok(())
     }
 

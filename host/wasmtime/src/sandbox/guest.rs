@@ -14,6 +14,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
+use super::chance::{self, Chance};
 use super::engine::TICK;
 use super::meter::{Meter, Refusal};
 use super::output::Output;
@@ -31,6 +32,8 @@ pub(crate) enum Cut {
     LeaseLost,
     #[error("it has computed for too long")]
     Cpu,
+    #[error("it has taken too many random bytes")]
+    Random,
 }
 
 /// What a program is started with. A handler has its job instead.
@@ -51,6 +54,8 @@ pub(crate) struct Guest {
     deadline: Option<Instant>,
     /// How long it may still compute.
     cpu: Duration,
+    /// Random bytes that it may still take.
+    random: u64,
     /// Ticks of the engine's clock that found it computing.
     ticks: u32,
 }
@@ -70,15 +75,16 @@ impl Guest {
         wasi.stdout(Output::new(jobs.log().clone(), Source::Stdout))
             .stderr(Output::new(jobs.log().clone(), Source::Stderr))
             .args(&input.args)
-            .max_random_size(limits.hostcall_bytes as u64);
+            .max_random_size(limits.random_bytes as u64);
         if !input.stdin.is_empty() {
             wasi.stdin(MemoryInputPipe::new(input.stdin.clone()));
         }
         powers.apply(&mut wasi)?;
         let (wasi, meter, cpu) = (wasi.build(), Meter::new(limits), limits.cpu);
+        let random = limits.random_bytes as u64;
         let http = Http::new(powers.clone(), jobs.log().clone(), limits);
         let config = powers.variables();
-        Ok(Self { table, wasi, jobs, config, http, meter, deadline, cpu, ticks: 0 })
+        Ok(Self { table, wasi, jobs, config, http, meter, deadline, cpu, random, ticks: 0 })
     }
 
     pub(super) fn meter(&mut self) -> &mut dyn ResourceLimiter {
@@ -87,6 +93,10 @@ impl Guest {
 
     pub(crate) fn refusal(&self) -> Option<Refusal> {
         self.meter.refusal()
+    }
+
+    pub(super) fn chance(&mut self) -> Chance<'_> {
+        Chance { source: self.wasi.random(), left: &mut self.random }
     }
 
     /// How long it has computed, to the precision of the clock.
@@ -142,7 +152,6 @@ pub(super) fn linker(engine: &Engine, for_replay: bool) -> wasmtime::Result<Link
     }
     // Streams, polls, clocks, randomness, stdio.
     p2::add_to_linker_proxy_interfaces_async(l)?;
-    wasi::random::insecure::add_to_linker::<Guest, WasiRandom>(l, Guest::random)?;
     wasi::random::insecure_seed::add_to_linker::<Guest, WasiRandom>(l, Guest::random)?;
     wasi::cli::exit::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
     wasi::cli::environment::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
@@ -155,5 +164,6 @@ pub(super) fn linker(engine: &Engine, for_replay: bool) -> wasmtime::Result<Link
     wasi::filesystem::types::add_to_linker::<Guest, WasiFilesystem>(l, Guest::filesystem)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(l)?;
     wasmtime_wasi_config::add_to_linker(l, |guest| WasiConfig::new(&guest.config))?;
+    chance::add_to_linker(l)?;
     Ok(linker)
 }

@@ -22,7 +22,8 @@ pub struct Limits {
     pub table_elements: usize,
     /// Core instances in the component. Default: 64 (a Python interpreter has 39).
     pub instances: usize,
-    /// Resources that the guest holds at the same time, on its side and on the host's. Spent:
+    /// Resources that the guest holds at the same time, on its side and on the host's, and those that
+    /// it waits for in one call. Spent:
     /// `limit:handles`. Default: 1,000.
     pub handles: usize,
     /// Bytes that cross from guest to host in one call, the handler's answer included. Spent:
@@ -42,10 +43,29 @@ pub struct Limits {
     pub stderr_tail: usize,
     /// Bytes from the end of the log that go into the record of a failed attempt. Default: 4 KiB.
     pub log_tail: usize,
+    /// Random bytes that it takes in all. Spent: `limit:random`. Default: 16 MiB.
+    pub random_bytes: usize,
     /// Jobs that may be put. Default: 1,000.
     pub puts: u32,
     /// Bytes of all payloads that may be put, together. Default: 16 MiB.
     pub put_bytes: usize,
+    /// Jobs put in a second, after that many at once; further ones wait in the call, or are refused
+    /// where the attempt's time would be over by then. Default: 500.
+    pub puts_per_second: u32,
+    /// Jobs that may wait on a queue, ready or for their time, for a guest to put more there; what
+    /// it puts beyond that is refused. Looked up at most once a second. Default: 100,000.
+    pub waiting: u64,
+    /// Reports and heartbeats that reach the database in a second, after that many at once. A report
+    /// that comes too soon is held back and written in a moment, at the latest when the attempt
+    /// ends, unless a later one takes its place; a heartbeat that comes too soon is answered from
+    /// what is known. Default: 10.
+    pub notes_per_second: u32,
+    /// States saved in a second, after that many at once; further ones wait in the call. Default: 10.
+    pub saves_per_second: u32,
+    /// Other calls in a second that ask the database something, after that many at once: looking at
+    /// jobs and queues, cancelling, claiming, and what a program reports about a claimed job.
+    /// Further ones wait in the call. Default: 1,000.
+    pub asks_per_second: u32,
     /// Requests over HTTP, those that are denied included. Default: 100.
     pub http_requests: u32,
     /// Requests whose responses aren't read to their ends. Default: 8.
@@ -79,8 +99,14 @@ impl Default for Limits {
             log_bytes: 64 << 10,
             stderr_tail: 8 << 10,
             log_tail: 4 << 10,
+            random_bytes: 16 << 20,
             puts: 1_000,
             put_bytes: 16 << 20,
+            puts_per_second: 500,
+            waiting: 100_000,
+            notes_per_second: 10,
+            saves_per_second: 10,
+            asks_per_second: 1_000,
             http_requests: 100,
             http_open: 8,
             http_bytes: 16 << 20,

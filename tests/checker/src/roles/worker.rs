@@ -28,7 +28,7 @@ pub(super) async fn native(scene: &Scene, mq: &MongoQueue) -> Result<()> {
             work.end(attempt.job().attempt(), attempt.job().claims).outcome().await
         }
     });
-    let worker = Worker::new(mq, options(scene, 6));
+    let worker = Worker::new(mq, options(scene, 12));
     run(scene, worker.serve(mq.queue(WORK)?, recorded(scene, handler))).await
 }
 
@@ -36,7 +36,7 @@ pub(super) async fn native(scene: &Scene, mq: &MongoQueue) -> Result<()> {
 pub(super) async fn wasm(scene: &Scene, mq: &MongoQueue) -> Result<()> {
     let guests = scene.part.guests.clone().context("a worker with components without any")?;
     let (resumable, misbehave) = load(guests, mq).await?;
-    let worker = Worker::new(mq, options(scene, 4))
+    let worker = Worker::new(mq, options(scene, 8))
         .serve(mq.queue(STEPS)?, recorded(scene, resumable))
         .serve(mq.queue(GUESTS)?, recorded(scene, misbehave));
     run(scene, worker).await
@@ -55,6 +55,7 @@ pub(crate) async fn load(
             limits: Limits { memory: 16 << 20, ..Limits::default() },
             instances: 16,
             cache: Some(guests.cache),
+            ..SandboxOptions::default()
         };
         let sandbox = Sandbox::new(options)?;
         let load =

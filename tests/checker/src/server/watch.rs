@@ -8,14 +8,12 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use bson::{Bson, DateTime, Document, doc};
 use futures_util::{StreamExt, TryStreamExt};
-use mongodb::change_stream::ChangeStream;
-use mongodb::change_stream::event::ResumeToken;
 use mongodb::error::{Error, ErrorKind};
 use mongodb::options::{ReadConcern, WriteConcern};
-use mongodb::{Client, Collection, Database};
+use mongodb::{Client, Collection, Cursor, Database};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::plain::{document, text};
 use super::{Deed, FILE, Of, Write};
@@ -49,8 +47,12 @@ impl Watch {
         let file = OpenOptions::new().create(true).append(true).open(folder.join(FILE));
         let file = file.context("opening the account")?;
         let (tell, seen) = watch::channel(0);
-        let stream = stream(&database, jobs, None).await.context("opening a change stream")?;
-        let reader = Reader { database: database.clone(), jobs: jobs.to_owned(), file, tell };
+        let now = database.run_command(doc! { "hello": 1 }).await.context("asking for the time")?;
+        let now = now.get("operationTime").context("there is no replica set")?.clone();
+        let place = doc! { "startAtOperationTime": now };
+        let jobs_name = jobs.to_owned();
+        let reader = Reader { database: database.clone(), jobs: jobs_name, file, tell, place };
+        let stream = reader.open().await.context("opening a change stream")?;
         let reader = tokio::spawn(reader.read(stream));
         let (folder, jobs) = (folder.to_owned(), jobs.to_owned());
         Ok(Self { database, jobs, folder, marks: 0, seen, reader })
@@ -140,42 +142,52 @@ struct Reader {
     jobs: String,
     file: File,
     tell: watch::Sender<i64>,
+    /// Where the stream goes on: behind the last event that was read. A server's own word for how
+    /// far it has looked is not taken: one that was the primary before it froze has said too much.
+    place: Document,
 }
 
-type Stream = ChangeStream<Document>;
+type Stream = Cursor<Document>;
 
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(200);
+/// The server that is asked may be frozen, or no longer the one to ask.
+const SILENCE: Duration = Duration::from_secs(2);
 
 impl Reader {
     async fn read(mut self, mut stream: Stream) -> Result<()> {
         loop {
-            match stream.next().await {
-                Some(Ok(event)) => self.note(&event)?,
-                // The driver has tried once by itself.
-                Some(Err(_)) | None => {
-                    let token = stream.resume_token();
-                    stream = self.resume(token).await?;
-                }
+            match timeout(SILENCE, stream.next()).await {
+                Ok(Some(Ok(event))) => self.note(&event)?,
+                Ok(Some(Err(_)) | None) | Err(_) => stream = self.resume().await?,
             }
         }
     }
 
     /// Goes on where it broke off, whenever the servers are back.
-    async fn resume(&mut self, mut token: Option<ResumeToken>) -> Result<Stream> {
-        if token.is_none() {
-            self.gap("the change stream broke off before it said where it was")?;
-        }
+    async fn resume(&mut self) -> Result<Stream> {
         loop {
-            match stream(&self.database, &self.jobs, token.clone()).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) if is_lost(&error) => {
+            match timeout(SILENCE, self.open()).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) if is_lost(&error) => {
                     self.gap(&error.to_string())?;
-                    token = None;
+                    self.place = Document::new();
                 }
-                Err(_) => tokio::time::sleep(PAUSE).await,
+                Ok(Err(_)) => tokio::time::sleep(PAUSE).await,
+                Err(_) => {}
             }
         }
+    }
+
+    /// By a plain aggregation: the driver's own change stream takes the servers' word.
+    async fn open(&self) -> Result<Stream, Error> {
+        let collections = [self.jobs.clone(), leases(&self.jobs), MARKS.to_owned()];
+        let pipeline = [
+            doc! { "$changeStream": self.place.clone() },
+            doc! { "$match": { "ns.coll": { "$in": collections.to_vec() } } },
+            doc! { "$unset": ["fullDocument.payload", "fullDocument.headers", "fullDocument.output"] },
+        ];
+        self.database.aggregate(pipeline).read_concern(ReadConcern::majority()).await
     }
 
     fn gap(&mut self, why: &str) -> Result<()> {
@@ -184,6 +196,9 @@ impl Reader {
     }
 
     fn note(&mut self, event: &Document) -> Result<()> {
+        if let Ok(id) = event.get_document("_id") {
+            self.place = doc! { "resumeAfter": id.clone() };
+        }
         let Some(write) = write(event, &self.jobs) else {
             let what = event.get_str("operationType").unwrap_or("an event of no type");
             return self.gap(&format!("{what} of a whole collection"));
@@ -207,20 +222,6 @@ fn append(file: &mut File, write: &Write) -> Result<()> {
 
 fn leases(jobs: &str) -> String {
     format!("{jobs}.leases")
-}
-
-async fn stream(
-    database: &Database,
-    jobs: &str,
-    after: Option<ResumeToken>,
-) -> Result<Stream, Error> {
-    let collections = [jobs.to_owned(), leases(jobs), MARKS.to_owned()];
-    let pipeline = vec![
-        doc! { "$match": { "ns.coll": { "$in": collections.to_vec() } } },
-        doc! { "$unset": ["fullDocument.payload", "fullDocument.headers", "fullDocument.output"] },
-    ];
-    let watch = database.watch().pipeline(pipeline).read_concern(ReadConcern::majority());
-    Ok(watch.resume_after(after).await?.with_type())
 }
 
 /// The server no longer has what comes next: InvalidResumeToken, ChangeStreamFatalError,

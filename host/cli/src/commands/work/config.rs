@@ -4,7 +4,7 @@ use mongoqueue::WorkerOptions;
 use mongoqueue_wasmtime::Limits;
 
 use crate::args::WorkArgs;
-use crate::policy::{Finding, Findings, Policy, Served};
+use crate::policy::{Budget, Finding, Findings, Policy, Served};
 use crate::trouble::{Exit, Result, Trouble};
 
 /// The file, if there is one, and what the command line says in its place.
@@ -61,36 +61,35 @@ pub(super) fn worker_options(policy: &Policy) -> WorkerOptions {
 /// What any of the components may use: the sandbox is made for that.
 pub(crate) fn most(policy: &Policy) -> Limits {
     let default = Limits::default();
-    let memory = policy.queues.values().filter_map(|served| served.memory).max();
-    Limits { memory: memory.unwrap_or(0).max(default.memory), ..default }
+    let most = |default: usize, said: fn(&Budget) -> Option<usize>| {
+        let all = policy.queues.values().filter_map(|served| said(&served.budget));
+        all.max().unwrap_or(0).max(default)
+    };
+    Limits {
+        memory: most(default.memory, |budget| budget.memory),
+        table_elements: most(default.table_elements, |budget| budget.tables),
+        instances: most(default.instances, |budget| budget.instances),
+        ..default
+    }
 }
 
 /// What this component may use. `payload_limit`: the most that the connection lets through.
 pub(crate) fn limits(served: &Served, payload_limit: usize) -> Result<Limits> {
-    let default = Limits::default();
-    let output = served.output.unwrap_or(default.output_bytes);
-    let saved = served.saved.unwrap_or(default.saved_bytes);
-    if served.output.is_some_and(|output| output > payload_limit) || saved > payload_limit {
-        let most = output.max(saved);
+    let limits = served.budget.limits();
+    let Limits { output_bytes, saved_bytes, payload_bytes, .. } = limits;
+    let over = |said: Option<usize>| said.is_some_and(|bytes| bytes > payload_limit);
+    let Budget { output, payload, .. } = served.budget;
+    if over(output) || over(payload) || saved_bytes > payload_limit {
+        let most = output_bytes.max(saved_bytes).max(payload_bytes);
         return Err(Trouble::new(
             Exit::Misuse,
             "misuse",
-            format!("output or saved state of {most} bytes needs a --payload-limit as large"),
+            format!(
+                "output, payload or saved state of {most} bytes needs a --payload-limit as large"
+            ),
         ));
     }
-    Ok(Limits {
-        memory: served.memory.unwrap_or(default.memory),
-        cpu: served.cpu.unwrap_or(default.cpu),
-        output_bytes: output,
-        saved_bytes: saved,
-        // What is returned crosses in one call, with something around it.
-        hostcall_bytes: default.hostcall_bytes.max(2 * output.max(saved)),
-        log_bytes: served.log.unwrap_or(default.log_bytes),
-        puts: served.puts.unwrap_or(default.puts),
-        http_requests: served.http_requests.unwrap_or(default.http_requests),
-        http_bytes: served.http_bytes.unwrap_or(default.http_bytes),
-        ..default
-    })
+    Ok(limits)
 }
 
 #[cfg(test)]
@@ -99,12 +98,35 @@ mod tests {
 
     use super::*;
 
+    fn served(budget: Budget) -> Served {
+        Served { budget, ..Served::default() }
+    }
+
     #[test]
     fn an_output_is_not_larger_than_what_can_be_stored() {
-        let served = Served { output: Some(2 << 20), ..Served::default() };
-        assert!(limits(&served, 1 << 20).is_err());
-        let limits = limits(&served, 4 << 20).map(|l| (l.output_bytes, l.hostcall_bytes));
-        assert_eq!(limits.ok(), Some((2 << 20, 8 << 20)));
+        let large = served(Budget { output: Some(2 << 20), ..Budget::default() });
+        assert!(limits(&large, 1 << 20).is_err());
+        let fits = limits(&large, 4 << 20).map(|l| (l.output_bytes, l.hostcall_bytes));
+        assert_eq!(fits.ok(), Some((2 << 20, 8 << 20)));
+        let large = served(Budget { payload: Some(5 << 20), ..Budget::default() });
+        assert!(limits(&large, 1 << 20).is_err());
+        assert_eq!(limits(&large, 5 << 20).ok().map(|l| l.hostcall_bytes), Some(10 << 20));
+    }
+
+    #[test]
+    fn what_is_not_said_is_as_ever() {
+        assert_eq!(limits(&Served::default(), 1 << 20).ok(), Some(Limits::default()));
+    }
+
+    #[test]
+    fn the_sandbox_is_made_for_the_largest() {
+        let budget = |memory, tables| served(Budget { memory, tables, ..Budget::default() });
+        let all = [budget(Some(128 << 20), Some(7)), budget(None, Some(300_000))];
+        let names = ["a", "b"].map(str::to_owned);
+        let policy = Policy { queues: names.into_iter().zip(all).collect(), ..Policy::default() };
+        let most = most(&policy);
+        assert_eq!((most.memory, most.table_elements), (128 << 20, 300_000));
+        assert_eq!(most.instances, Limits::default().instances);
     }
 
     #[test]

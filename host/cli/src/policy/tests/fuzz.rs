@@ -11,15 +11,22 @@ lease = "1m"
 grace = "30s"
 until_empty = true
 
+[host]
+memory = "4GiB"
+compile_time = "2m"
+components = 0x10
+
 [queue.emails]
 component = "e.wasm"
 digest = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 signed_by = ["team.pub.pem"]
 queues = { next = "reports" }
-consume = ["emails"]
+consume = { work = "emails" }
 memory = "128MiB"
 cpu = "10s"
 puts = 7
+waiting = 50_000
+component_size = "1MiB"
 config = { region = "eu" }
 secrets = { token = { env = "T" }, key = { file = "key.txt" } }
 folders = { "/t" = "templates" }

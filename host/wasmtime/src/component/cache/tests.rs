@@ -12,7 +12,8 @@ struct Bench {
 fn bench() -> Bench {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let engine = Engine::default();
-    let cache = Cache::open(folder.path().join("cache"), &engine).expect("a private folder");
+    let path = folder.path().join("cache");
+    let cache = Cache::open(path, &engine, u64::MAX).expect("a private folder");
     Bench { folder, engine, cache }
 }
 
@@ -64,7 +65,8 @@ fn files_of_another_engine_are_left_alone() {
     let bench = bench();
     bench.keep("aa");
     let engine = Engine::new(wasmtime::Config::new().epoch_interruption(true)).expect("an engine");
-    let other = Cache::open(bench.cache.folder.clone(), &engine).expect("a private folder");
+    let folder = bench.cache.folder.clone();
+    let other = Cache::open(folder, &engine, u64::MAX).expect("a private folder");
     assert!(other.find(&engine, "aa").is_none());
     assert!(bench.finds("aa"));
 }
@@ -81,6 +83,45 @@ fn the_oldest_are_swept_out() {
     assert!(bench.finds("aa"));
 }
 
+#[test]
+fn the_longest_unused_go_when_there_are_too_many_bytes() {
+    let mut bench = bench();
+    bench.keep("aa");
+    let size = fs::metadata(&bench.files()[0]).expect("a file").len();
+    // Room for two.
+    bench.cache.most_bytes = size * 5 / 2;
+    bench.keep("bb");
+    for (age, path) in bench.files().into_iter().enumerate() {
+        let name = path.to_string_lossy().into_owned();
+        let age = if name.contains("/aa-") { 20 } else { 10 + age as u64 };
+        let then = SystemTime::now() - Duration::from_secs(age);
+        File::open(path).and_then(|file| file.set_modified(then)).expect("it is ours");
+    }
+    // Used again: now the other one is older.
+    assert!(bench.finds("aa"));
+    bench.keep("cc");
+    assert!(bench.finds("aa") && !bench.finds("bb") && bench.finds("cc"));
+    // However little may be there, what was just made stays.
+    bench.cache.most_bytes = 0;
+    bench.keep("dd");
+    assert!(bench.finds("dd"));
+    assert_eq!(bench.files().len(), 1);
+}
+
+#[test]
+fn what_a_process_left_unfinished_is_swept_when_it_is_old() {
+    let bench = bench();
+    let [old, new] =
+        ["old", "new"].map(|name| bench.cache.folder.join(UNFINISHED.to_owned() + name));
+    for path in [&old, &new] {
+        fs::write(path, b"half").expect("it can be written");
+    }
+    let then = SystemTime::now() - ABANDONED * 2;
+    File::open(&old).and_then(|file| file.set_modified(then)).expect("it is ours");
+    bench.keep("aa");
+    assert!(!old.exists() && new.exists() && bench.finds("aa"));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_folder_that_others_may_write_to_is_refused() {
@@ -89,7 +130,7 @@ fn a_folder_that_others_may_write_to_is_refused() {
     let folder = bench.folder.path().join("open");
     fs::create_dir(&folder).expect("a folder");
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("it is ours");
-    let error = Cache::open(folder, &bench.engine).err().map(|error| error.to_string());
+    let error = Cache::open(folder, &bench.engine, u64::MAX).err().map(|error| error.to_string());
     let error = error.unwrap_or_default();
     assert!(error.ends_with("others have access to it (mode 755); make it private by `chmod 700`"));
     let mode = fs::metadata(&bench.cache.folder).expect("the folder").permissions().mode();

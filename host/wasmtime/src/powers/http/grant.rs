@@ -180,11 +180,15 @@ impl Target {
         let host = authority.host().to_ascii_lowercase();
         let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let host = bare.map_or(host.clone(), str::to_owned);
-        let port = match authority.port_u16() {
-            Some(port) => port,
-            None if authority.port().is_some() => return Err(Error::HttpRequestUriInvalid),
-            None if tls => 443,
-            None => 80,
+        // `port()` is silent about a number that no port has.
+        let after = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+        let port = match after.strip_prefix(':').unwrap_or(after) {
+            "" if tls => 443,
+            "" => 80,
+            digits if !digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                return Err(Error::HttpRequestUriInvalid);
+            }
+            digits => digits.parse().map_err(|_| Error::HttpRequestUriInvalid)?,
         };
         Ok(Self { method: request.method().clone(), tls, host, port })
     }
@@ -267,7 +271,7 @@ mod tests {
 
     #[test]
     fn what_is_no_place_to_go_to_is_no_target() {
-        for uri in ["/path", "http://user:word@host/", "http://host:99999/"] {
+        for uri in ["/path", "http://user:word@host/", "http://host:99999/", "http://host:+80/"] {
             let Ok(request) = Request::get(uri).body(()) else { continue };
             assert!(Target::of(&request).is_err(), "{uri}");
         }
