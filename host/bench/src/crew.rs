@@ -1,6 +1,7 @@
 //! Worker processes: this program again, each told what to be on its command line and when to begin
 //! on its standard input. They end by themselves when nothing is due, or when that is closed.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result, ensure};
 use crate::fill::queue_name;
@@ -127,26 +129,36 @@ pub async fn worker_process(uri: &str, role: &str) -> Result<()> {
         let mq = MongoQueue::connect(uri, connect_options(&role.database)).await?;
         workers.push(worker(&mq, &role)?);
     }
+    let (begin, stop) = standard_input();
     tokio::io::stdout().write_all(&WORD).await?;
     tokio::io::stdout().flush().await?;
-    let mut input = tokio::io::stdin();
-    if input.read(&mut [0; 1]).await? == 0 {
-        return Ok(());
+    tokio::select! {
+        () = begin.cancelled() => {}
+        () = stop.cancelled() => return Ok(()),
     }
-    let stop = tokio_util::sync::CancellationToken::new();
     let mut running = JoinSet::new();
     for worker in workers {
         running.spawn(worker.run(stop.clone().cancelled_owned()));
     }
-    let closed = tokio::spawn(async move {
-        let _ = input.read(&mut [0; 1]).await;
-        stop.cancel();
-    });
     while let Some(ended) = running.join_next().await {
         ended??;
     }
-    closed.abort();
     Ok(())
+}
+
+/// Cancelled when something comes in, and when it is closed. Read by a thread of its own, which no
+/// runtime waits for when it ends: a worker that is done ends while its input is still open.
+fn standard_input() -> (CancellationToken, CancellationToken) {
+    let (begin, stop) = (CancellationToken::new(), CancellationToken::new());
+    let told = (begin.clone(), stop.clone());
+    std::thread::spawn(move || {
+        let mut input = std::io::stdin().lock();
+        while input.read(&mut [0; 1]).is_ok_and(|n| n > 0) {
+            told.0.cancel();
+        }
+        told.1.cancel();
+    });
+    (begin, stop)
 }
 
 fn worker(mq: &MongoQueue, role: &Role) -> Result<Worker> {
