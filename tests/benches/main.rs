@@ -1,100 +1,143 @@
 //! `cargo bench`: how fast the queue is, as ratios to what is measured beside it in the same run.
+//! What is measured is in `host/bench`; `mongoqueue bench` measures the same on any server.
 //!
-//! `cargo bench -- --check` judges the ratios and ends with exit code 1 when one falls short;
-//! `--jobs N` changes the 20,000 jobs of a drain, `--processes N` the eight of the drain by several
-//! processes, `--only NAME,…` measures some [`PARTS`] alone. Everything runs against `MONGODB_URI`,
-//! or a private `mongod`, in databases of its own that are dropped at the end.
+//! Everything runs against `MONGODB_URI`, or a private `mongod`, in a database of its own that is
+//! dropped at the end.
 
-mod backlog;
-mod bare;
-mod by_hand;
-mod drain;
-mod idle;
-mod latency;
-mod report;
-mod server;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use mongoqueue_bench::{Ground, Options, Report, Step, run, worker_process};
+use mongoqueue_mongod::{Data, Mongod, Places};
+use mongoqueue_tests::{built, server};
 
-use report::Report;
-use server::Server;
+/// What makes this program a worker process.
+const WORKER: &str = "worker-process";
+
+const USAGE: &str = "\
+--check            judge the targets, and end with exit code 1 when one is missed
+--quick            measure less of everything: to see that it works
+--only NAME,…      some parts alone
+--jobs N           jobs of a drain (20,000)
+--runs N           how often each rate is measured (5)
+--payload BYTES    of a job (200)
+--waiting N        the most jobs of `backlog`, and those that stay waiting in `long` (100,000)
+--long SECONDS     how long the part `long` drains (20)
+--json             one JSON document
+--html FILE        a page with tables and plots, beside the rest";
 
 /// What was asked for on the command line.
 struct Args {
+    options: Options,
     check: bool,
-    jobs: usize,
-    processes: usize,
-    only: Vec<String>,
-}
-
-/// What is measured, by name.
-const PARTS: [&str; 8] =
-    ["by-hand", "native", "processes", "sandbox", "bare", "latency", "idle", "backlog"];
-
-impl Args {
-    fn wants(&self, part: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|only| only == part)
-    }
+    json: bool,
+    html: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
-    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<String> = std::env::args().skip(1).collect();
     let runtime = tokio::runtime::Runtime::new()?;
-    if let [word, rest @ ..] = args.as_slice()
-        && word == drain::WORKER
+    if let [word, role] = words.as_slice()
+        && word == WORKER
     {
-        return runtime.block_on(drain::worker_process(rest));
+        let uri = std::env::var("MONGODB_URI").context("MONGODB_URI")?;
+        return Ok(runtime.block_on(worker_process(&uri, role))?);
     }
-    runtime.block_on(run(parse(&args)?))
+    runtime.block_on(bench(parse(&words)?, &words))
 }
 
-fn parse(args: &[String]) -> Result<Args> {
-    let mut parsed = Args { check: false, jobs: 20_000, processes: 8, only: Vec::new() };
-    let mut words = args.iter();
+fn parse(words: &[String]) -> Result<Args> {
+    let quick = words.iter().any(|word| word == "--quick");
+    let options = if quick { Options::quick() } else { Options::default() };
+    let mut args = Args { options, check: false, json: false, html: None };
+    let mut words = words.iter();
     while let Some(word) = words.next() {
+        let mut value = || words.next().with_context(|| format!("{word} wants a value"));
+        let number = |text: &String| -> Result<usize> {
+            text.parse().with_context(|| format!("{word} {text}: no number"))
+        };
         match word.as_str() {
             // Cargo's own.
-            "--bench" => {}
-            "--check" => parsed.check = true,
-            "--jobs" => {
-                let n = words.next().context("--jobs wants a number")?;
-                parsed.jobs = n.parse().with_context(|| format!("--jobs {n}"))?;
-            }
-            "--processes" => {
-                let n = words.next().context("--processes wants a number")?;
-                parsed.processes = n.parse().with_context(|| format!("--processes {n}"))?;
-            }
-            "--only" => {
-                let names = words.next().context("--only wants names with commas between")?;
-                parsed.only = names.split(',').map(str::to_owned).collect();
-            }
-            other => bail!("{other:?} is none of --check, --jobs N, --processes N, --only NAME,…"),
+            "--bench" | "--quick" => {}
+            "--check" => args.check = true,
+            "--json" => args.json = true,
+            "--only" => args.options.only = value()?.split(',').map(str::to_owned).collect(),
+            "--jobs" => args.options.jobs = number(value()?)?,
+            "--runs" => args.options.runs = number(value()?)?,
+            "--payload" => args.options.payload = number(value()?)?,
+            "--waiting" => args.options.waiting = number(value()?)?,
+            "--long" => args.options.long = Duration::from_secs(number(value()?)? as u64),
+            "--html" => args.html = Some(value()?.into()),
+            other => bail!("{other:?} is none of\n{USAGE}"),
         }
     }
-    match parsed.only.iter().find(|name| !PARTS.contains(&name.as_str())) {
-        Some(name) => bail!("--only {name:?}: there are {}", PARTS.join(", ")),
-        None => Ok(parsed),
+    args.options.check()?;
+    Ok(args)
+}
+
+#[expect(clippy::print_stdout, reason = "the bench is a program for people")]
+async fn bench(mut args: Args, words: &[String]) -> Result<()> {
+    // The smallest example guest, as the SDK and the compiler make it.
+    args.options.guest = Some(std::fs::read(built::guest("pure")?)?);
+    let (mongod, uri) = somewhere().await?;
+    let again = || {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg(WORKER);
+        Ok(command)
+    };
+    let ground = Ground::open(&uri, None, false, Box::new(again)).await?;
+    let mut tell = |step: Step<'_>| {
+        if let Step::Done(done) = step
+            && !args.json
+        {
+            println!("{}\n", done.table(false));
+        }
+    };
+    let words: Vec<&str> = words.iter().map(String::as_str).filter(|it| *it != "--bench").collect();
+    let command = format!("cargo bench -- {}", words.join(" "));
+    let measured = tokio::select! {
+        measured = run(&ground, &args.options, &command, &mut tell) => Some(measured),
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    ground.close().await?;
+    if let Some(mongod) = mongod {
+        mongod.stop().await?;
+    }
+    let report = measured.context("interrupted; nothing of the bench is left")??;
+    if let Some(file) = &args.html {
+        std::fs::write(file, report.page()).with_context(|| file.display().to_string())?;
+    }
+    if args.json {
+        println!("{}", serde_json::to_string(&report)?);
+    } else {
+        println!("{}\n\n{}", report.verdicts(false), report.machine.words());
+    }
+    verdict(&args, &report)
+}
+
+fn verdict(args: &Args, report: &Report) -> Result<()> {
+    let missed: Vec<String> =
+        report.missed().map(|it| format!("{} {}", it.part, it.figure)).collect();
+    match args.check && !missed.is_empty() {
+        true => bail!("targets missed: {}", missed.join(", ")),
+        false => Ok(()),
     }
 }
 
-async fn run(args: Args) -> Result<()> {
-    let server = Server::start().await?;
-    let mut report = Report::default();
-    report.say(&format!("{}, {} jobs a drain", server.describe().await?, args.jobs));
-    drain::measure(&server, &args, &mut report).await?;
-    if args.wants("latency") {
-        latency::measure(&server, &mut report).await?;
+/// `MONGODB_URI`, or a private replica set of one.
+async fn somewhere() -> Result<(Option<Mongod>, String)> {
+    if let Ok(uri) = std::env::var("MONGODB_URI")
+        && !uri.is_empty()
+    {
+        return Ok((None, uri));
     }
-    if args.wants("idle") {
-        idle::measure(&server, &mut report).await?;
-    }
-    if args.wants("backlog") {
-        backlog::measure(&server, &mut report).await?;
-    }
-    server.stop().await?;
-    let missed = report.missed();
-    if args.check && !missed.is_empty() {
-        bail!("fell short: {}", missed.join(", "));
-    }
-    Ok(())
+    let mut options = mongoqueue_mongod::Options::default();
+    // As much cache as the backlog needs to stay in memory.
+    options.cache_gib = 2.0;
+    let data = Data::Temporary(Places::from_env()?.temp);
+    let mongod = Mongod::start(server::program().await?, data, options).await?;
+    let uri = mongod.uri();
+    Ok((Some(mongod), uri))
 }

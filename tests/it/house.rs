@@ -122,6 +122,8 @@ fn update_operators_stand_in_transition_only() -> Result<()> {
             || path.starts_with("host/queue/src/transition")
             // Marks the collections with the version of their schema, which is no job's write.
             || path.ends_with("store/setup.rs")
+            // Sends the same statements without our code, to measure it by.
+            || path.starts_with("host/bench")
     })?);
     Ok(())
 }
@@ -133,6 +135,8 @@ fn commands_are_run_in_store_only() -> Result<()> {
             || path.starts_with("host/queue/src/store")
             // Its own servers' commands, which know of no job.
             || path.starts_with("host/mongod")
+            // As above.
+            || path.starts_with("host/bench")
     })?);
     Ok(())
 }
@@ -143,7 +147,9 @@ fn libraries_neither_print_nor_look_around() -> Result<()> {
     let rooms = ["host/queue/src", "host/wasmtime/src", "guest/rust/src"];
     none(places(&rooms, &loud, |_| false)?);
     let loud = ["print!(", "println!(", "dbg!(", "process::exit", "env::var", "env::home_dir"];
-    none(places(&["host/mongod/src"], &loud, |path| path.ends_with("places.rs"))?);
+    none(places(&["host/mongod/src", "host/bench/src"], &loud, |path| {
+        path.ends_with("places.rs")
+    })?);
     Ok(())
 }
 
@@ -255,12 +261,13 @@ fn the_crates_keep_apart() -> Result<()> {
                 assert_eq!((ours, wasmtime), (vec!["mongoqueue"], true));
                 ensure!(!all.contains(&"mongodb"), "the adapter has a driver of its own");
             }
+            "mongoqueue-bench" => assert_eq!(ours, ["mongoqueue", "mongoqueue-wasmtime"]),
             // Tests may use everything.
             _ => continue,
         }
         checked += 1;
     }
-    assert_eq!(checked, 4);
+    assert_eq!(checked, 5);
     let cli = packages.iter().find(|package| name(package) == "mongoqueue-cli");
     let cli = dependencies(cli.context("the command line")?)?;
     ensure!(!cli.iter().any(|name| name.starts_with("wasmtime")), "{cli:?}");

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+mod bench;
 mod duration;
 mod pull;
 mod put;
@@ -13,6 +14,7 @@ mod replay;
 mod values;
 mod work;
 
+pub(crate) use bench::BenchArgs;
 pub(crate) use duration::{format as format_duration, parse as parse_duration};
 pub(crate) use pull::{
     CompleteArgs, FailArgs, LeaseArgs, NextArgs, ProgressArgs, ReleaseArgs, Wait,
@@ -147,6 +149,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Show it all: real jobs and misbehaving ones, on a MongoDB of its own.
     Demo,
+    /// Measure how fast the queue is on this server, beside what the bare driver does there.
+    Bench(BenchArgs),
     /// Look after the private MongoDB that runs when no URI is given.
     #[command(subcommand)]
     Server(ServerCommand),

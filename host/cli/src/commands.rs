@@ -4,6 +4,7 @@ use crate::args::{Cli, Command};
 use crate::show::Show;
 use crate::trouble::Result;
 
+mod bench;
 mod init;
 mod inspect;
 pub(crate) mod look;
@@ -45,6 +46,7 @@ pub(crate) async fn run(cli: Cli, show: Show) -> Result<()> {
         Command::Sign(args) => sign::sign(show, &args),
         Command::Verify(args) => sign::verify(show, &args),
         Command::Demo => crate::demo::run(global, show).await,
+        Command::Bench(args) => bench::run(global, show, args).await,
         Command::Server(command) => server::run(show, command).await,
         Command::Completions { shell } => shell::completions(show, shell),
         Command::Version => shell::version(show),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::show::escape;
 
-mod driver;
+pub(crate) mod driver;
 mod refused;
 
 pub(crate) use refused::{Granting, refused};

@@ -90,6 +90,14 @@ fn every_death_has_its_line() -> Result<()> {
 }
 
 #[test]
+fn every_part_of_the_bench_has_its_row() -> Result<()> {
+    let document = text("docs/performance.md")?;
+    let parts: Names = mongoqueue_bench::names().into_iter().map(str::to_owned).collect();
+    assert_eq!(first_column(section(&document, "## Measuring")?), parts);
+    Ok(())
+}
+
+#[test]
 fn every_trap_has_its_code() -> Result<()> {
     let document = text("docs/deaths.md")?;
     let codes = quoted(section(&document, "## Trap codes")?);

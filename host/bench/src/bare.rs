@@ -1,8 +1,6 @@
 //! The sandbox without a single cap: what anybody gets from wasmtime in thirty lines. Beside it the
 //! sandbox shows what its caps, its log and its judgement cost.
 
-use std::path::Path;
-
 use mongoqueue::{Attempt, BoxError, Handler, from_fn};
 use mongoqueue_wasmtime::bindings::exports::PureHandlerPre;
 use mongoqueue_wasmtime::bindings::types;
@@ -25,7 +23,7 @@ impl WasiView for Bare {
 }
 
 /// The same guest as the sandbox's, in a fresh instance for each job.
-pub(crate) fn handler(guest: &Path) -> wasmtime::Result<impl Handler + use<>> {
+pub(crate) fn handler(guest: &[u8]) -> wasmtime::Result<impl Handler + use<>> {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(256)
         .total_core_instances(1_024)
@@ -40,7 +38,7 @@ pub(crate) fn handler(guest: &Path) -> wasmtime::Result<impl Handler + use<>> {
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config.concurrency_support(false);
     let engine = Engine::new(&config)?;
-    let component = Component::from_file(&engine, guest)?;
+    let component = Component::new(&engine, guest)?;
     let mut linker = Linker::<Bare>::new(&engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     let pre = PureHandlerPre::new(linker.instantiate_pre(&component)?)?;

@@ -1,0 +1,104 @@
+//! Where it was measured: figures of another machine say little about this one.
+
+use std::fs;
+
+use bson::{DateTime, Document, doc};
+use serde::Serialize;
+
+use crate::error::Result;
+use crate::ground::Ground;
+
+/// The machine of the bench, and the server.
+#[derive(Clone, Debug, Serialize)]
+pub struct Machine {
+    /// When the bench began, RFC 3339.
+    pub date: String,
+    /// Of mongoqueue.
+    pub version: &'static str,
+    /// False for a build without optimisation, whose figures say nothing.
+    pub optimised: bool,
+    /// Of the machine that runs the bench; the server may have another.
+    pub processor: String,
+    /// Its cores.
+    pub cores: usize,
+    /// Its memory in GiB; `NaN` where that can't be told.
+    pub memory_gib: f64,
+    /// Its kernel.
+    pub kernel: String,
+    /// Of MongoDB.
+    pub server: String,
+    /// A replica set of how many, or a sharded cluster.
+    pub topology: String,
+}
+
+impl Machine {
+    pub(crate) async fn look(ground: &Ground) -> Result<Self> {
+        let admin = ground.client.database("admin");
+        let build = admin.run_command(doc! { "buildInfo": 1 }).await?;
+        let hello = admin.run_command(doc! { "hello": 1 }).await?;
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let memory = field(&read("/proc/meminfo"), "MemTotal").and_then(|text| {
+            let kibibytes: f64 = text.split(' ').next()?.parse().ok()?;
+            Some((kibibytes / 1_048_576.0 * 10.0).round() / 10.0)
+        });
+        Ok(Self {
+            date: DateTime::now().try_to_rfc3339_string().unwrap_or_default(),
+            version: env!("CARGO_PKG_VERSION"),
+            optimised: !cfg!(debug_assertions),
+            processor: field(&read("/proc/cpuinfo"), "model name")
+                .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_gib: memory.unwrap_or(f64::NAN),
+            kernel: match read("/proc/sys/kernel/osrelease").trim() {
+                "" => std::env::consts::OS.to_owned(),
+                release => format!("{} {release}", std::env::consts::OS),
+            },
+            server: build.get_str("version").unwrap_or_default().to_owned(),
+            topology: topology(&hello),
+        })
+    }
+
+    /// In a line.
+    pub fn words(&self) -> String {
+        let Self { version, processor, cores, memory_gib, server, topology, .. } = self;
+        format!(
+            "mongoqueue {version}, MongoDB {server} ({topology}), {processor}, {cores} cores, \
+             {memory_gib} GiB"
+        )
+    }
+}
+
+fn topology(hello: &Document) -> String {
+    if hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid") {
+        return "sharded cluster".to_owned();
+    }
+    match hello.get_array("hosts").map_or(1, Vec::len) {
+        1 => "replica set of one".to_owned(),
+        n => format!("replica set of {n}"),
+    }
+}
+
+/// The first `name : value` of a text of the kernel.
+fn field(text: &str, name: &str) -> Option<String> {
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_kind_of_server() {
+        assert_eq!(topology(&doc! { "hosts": ["a:1"] }), "replica set of one");
+        assert_eq!(topology(&doc! { "hosts": ["a:1", "b:1", "c:1"] }), "replica set of 3");
+        assert_eq!(topology(&doc! { "msg": "isdbgrid" }), "sharded cluster");
+    }
+
+    #[test]
+    fn a_field_of_the_kernels() {
+        let text = "processor\t: 0\nmodel name\t: Some CPU: 2 GHz\n";
+        assert_eq!(field(text, "model name").as_deref(), Some("Some CPU: 2 GHz"));
+        assert_eq!(field(text, "MemTotal"), None);
+    }
+}
