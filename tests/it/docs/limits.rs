@@ -108,7 +108,7 @@ fn every_limit_of_a_guest_has_its_line() -> Result<()> {
     ];
     let limits = limits.map(|(key, default)| (key.to_owned(), default));
     let document = text("docs/security.md")?;
-    assert_eq!(told(&section(&document, "## Limits")?, "memory"), limits);
+    assert_eq!(told(section(&document, "## Limits")?, "memory"), limits);
     Ok(())
 }
 
@@ -125,6 +125,6 @@ fn every_limit_of_the_host_has_its_line() -> Result<()> {
     ];
     let limits = limits.map(|(key, default)| (key.to_owned(), default));
     let document = text("docs/security.md")?;
-    assert_eq!(told(&section(&document, "## Limits")?, "compile_time"), limits);
+    assert_eq!(told(section(&document, "## Limits")?, "compile_time"), limits);
     Ok(())
 }
