@@ -49,7 +49,7 @@ pub(super) async fn measure(ground: &Ground, options: &Options) -> Result<Part> 
     let running = options.count(RUNNING);
     let each = running_guests(ground, &of(&spin, running), running, options).await?;
     part.figure(("sandbox", format!("each of {running} guests that run")), &[each], "KiB");
-    part.note("resident memory as the kernel counts it; `NaN` where that is not Linux");
+    part.note("resident memory as Linux counts it; other systems are not asked");
     Ok(part)
 }
 
