@@ -167,13 +167,19 @@ pub(crate) async fn drain(ground: &Ground, n: usize, batch: usize) -> Result<f64
     while done < n {
         // Neither semaphore is ever closed.
         let Ok(marking) = marks.clone().acquire_owned().await else { break };
+        let from_head = place.is_none();
         let found = raw.find(place, batch).await?;
         place = found.last;
         if found.is_empty() {
-            // The end; or the place is behind what came in the same millisecond.
+            // The end. What is left lies before the place: the head is looked at once nothing is
+            // being marked any more, which would be found again.
             drop(marking);
-            let Some(settled) = batches.join_next().await else { break };
-            done += settled??;
+            while let Some(settled) = batches.join_next().await {
+                done += settled??;
+            }
+            if from_head {
+                break;
+            }
             continue;
         }
         let (raw, writers) = (raw.clone(), writers.clone());
