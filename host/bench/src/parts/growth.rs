@@ -77,11 +77,17 @@ async fn least(ground: &Ground, n: usize, bytes: usize) -> Result<Growth> {
     }
     ground.checkpoint().await;
     let index = index(ground, LEAST).await? / n as f64;
+    // In transactions, which write one entry of the oplog for a batch rather than one for a job.
+    let mut session = ground.client.start_session().await?;
     for ids in batches {
         let of = doc! { "_id": { "$in": ids } };
         let mark: Document = doc! { "$set": { "state": "running" } };
-        jobs.update_many(of.clone(), mark).await?;
-        jobs.delete_many(of).await?;
+        session.start_transaction().await?;
+        jobs.update_many(of.clone(), mark).session(&mut session).await?;
+        session.commit_transaction().await?;
+        session.start_transaction().await?;
+        jobs.delete_many(of).session(&mut session).await?;
+        session.commit_transaction().await?;
     }
     Ok(Growth { written: (written(ground).await - before) / n as f64, index })
 }
