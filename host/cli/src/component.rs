@@ -1,6 +1,7 @@
 //! Components on their way into a sandbox, for every command that runs one.
 
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use indicatif::ProgressBar;
 use mongoqueue::MongoQueue;
@@ -11,7 +12,7 @@ use mongoqueue_wasmtime::{
 };
 
 use crate::show::{Show, bar, escape};
-use crate::trouble::Trouble;
+use crate::trouble::{Exit, Trouble};
 
 pub(crate) mod log;
 
@@ -33,6 +34,23 @@ pub(crate) fn compiler() -> Compiler {
 pub(crate) fn compile() -> Result<(), Trouble> {
     let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
     compile_for_parent(input, output).map_err(|error| Trouble::misuse(error.to_string()))
+}
+
+/// The bytes of a component's file, which has at most `limit` of them.
+pub(crate) fn read(path: &Path, limit: usize) -> Result<Vec<u8>, Trouble> {
+    let shown = path.display();
+    let unreadable = |error: io::Error| Trouble::misuse(format!("can't read {shown}: {error}"));
+    let about = fs::metadata(path).map_err(unreadable)?;
+    if !about.is_file() {
+        // A pipe may never be written to, and a device never end.
+        return Err(unreadable(io::Error::other("it is no regular file")));
+    }
+    let size = about.len();
+    if size > limit as u64 {
+        let message = format!("{shown} has {size} bytes, the limit is {limit}");
+        return Err(Trouble::new(Exit::Refused, "too-large", message));
+    }
+    fs::read(path).map_err(unreadable)
 }
 
 /// The queues that a component may put on and claim from, by the names that it knows them by.

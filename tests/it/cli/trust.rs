@@ -190,3 +190,22 @@ async fn a_version_is_shown_escaped() -> Result<()> {
     ensure!(shown.contains("\n  took ") && shown.contains(" KiB"), "{shown}");
     cli.end().await
 }
+
+#[tokio::test]
+async fn what_is_no_file_is_not_read() -> Result<()> {
+    let (cli, folder) = (Cli::new().await?, Folder::new()?);
+    let why = "/dev/null: it is no regular file";
+    for args in [
+        &["sign", "/dev/null", "--key", &folder.name("team.pem")][..],
+        &["verify", "/dev/null", "--key", &folder.name("team.pub.pem")],
+        &["inspect", "/dev/null"],
+    ] {
+        let said = cli.error(2, args).await?;
+        ensure!(said.contains(why), "{args:?}: {said}");
+    }
+    let file = folder.name("work.toml");
+    fs::write(&file, "[queue.q]\ncomponent = \"/dev/null\"\n")?;
+    let said = cli.error(2, &["policy", "check", &file]).await?;
+    ensure!(said.contains(why), "{said}");
+    Ok(())
+}

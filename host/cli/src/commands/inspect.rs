@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::work::config::wrong;
 use crate::args::InspectArgs;
+use crate::component;
 use crate::policy::check::line_for;
 use crate::policy::{Policy, Served};
 use crate::show::{Show, Tone, escape};
@@ -14,22 +15,9 @@ use crate::trouble::{Exit, Result, Trouble};
 
 pub(super) fn run(show: Show, args: &InspectArgs) -> Result<()> {
     let path = &args.component;
-    let unreadable =
-        |error: std::io::Error| Trouble::misuse(format!("can't read {}: {error}", path.display()));
-    let about = std::fs::metadata(path).map_err(unreadable)?;
-    if !about.is_file() {
-        // A pipe may never be written to, and a device never end.
-        return Err(unreadable(std::io::Error::other("it is no regular file")));
-    }
-    let size = about.len();
     let served = args.policy.as_deref().map(|policy| served(policy, args)).transpose()?;
     let limits = served.as_ref().map(|(_, served)| served.budget.limits()).unwrap_or_default();
-    let limit = limits.component_bytes;
-    if size > limit as u64 {
-        let message = format!("{} has {size} bytes, the limit is {limit}", path.display());
-        return Err(Trouble::new(Exit::Refused, "too-large", message));
-    }
-    let inspection = inspect(&std::fs::read(path).map_err(unreadable)?);
+    let inspection = inspect(&component::read(path, limits.component_bytes)?);
     let answer = json(&inspection, served.as_ref());
     show.answer(&answer, || people(show, &inspection, served.as_ref()))?;
     match &inspection.kind {

@@ -9,6 +9,7 @@ use mongoqueue_wasmtime::{
 use serde_json::json;
 
 use crate::args::{SignArgs, VerifyArgs};
+use crate::component;
 use crate::show::{Show, Tone, escape};
 use crate::trouble::{Exit, Result, Trouble};
 
@@ -55,17 +56,8 @@ pub(super) fn verify(show: Show, args: &VerifyArgs) -> Result<()> {
 }
 
 /// As large as a component may be, and no larger.
-fn read(component: &Path) -> Result<Vec<u8>> {
-    let unreadable = |error: std::io::Error| {
-        Trouble::misuse(format!("can't read {}: {error}", component.display()))
-    };
-    let size = fs::metadata(component).map_err(unreadable)?.len();
-    let limit = Limits::default().component_bytes;
-    if size > limit as u64 {
-        let message = format!("{} has {size} bytes, the limit is {limit}", component.display());
-        return Err(Trouble::new(Exit::Refused, "too-large", message));
-    }
-    fs::read(component).map_err(unreadable)
+fn read(path: &Path) -> Result<Vec<u8>> {
+    component::read(path, Limits::default().component_bytes)
 }
 
 impl From<KeyError> for Trouble {

@@ -6,6 +6,7 @@ use std::path::Path;
 use mongoqueue_wasmtime::{Grants, Inspection, Kind, Need, inspect};
 
 use super::{Finding, Kept, Place, Policy, Secret, Served};
+use crate::component;
 
 /// A secret is a line; a file of more than this is something else.
 const MOST_OF_A_SECRET: u64 = 64 << 10;
@@ -40,9 +41,11 @@ impl Served {
             }
         }
         findings.extend(self.source().err());
-        match read_component(&self.component, self.budget.limits().component_bytes) {
+        match component::read(&self.component, self.budget.limits().component_bytes) {
             Ok(bytes) => self.compare(name, &inspect(&bytes), findings),
-            Err(why) => findings.push(Finding::error(self.component_place, why, "")),
+            Err(trouble) => {
+                findings.push(Finding::error(self.component_place, trouble.message, ""));
+            }
         }
     }
 
@@ -169,14 +172,4 @@ fn read_secret(path: &Path) -> std::io::Result<String> {
         return Err(std::io::Error::other(format!("it has more than {MOST_OF_A_SECRET} bytes")));
     }
     Ok(text)
-}
-
-fn read_component(path: &Path, limit: usize) -> Result<Vec<u8>, String> {
-    let shown = path.display();
-    let unreadable = |error: std::io::Error| format!("can't read {shown}: {error}");
-    let size = std::fs::metadata(path).map_err(unreadable)?.len();
-    if size > limit as u64 {
-        return Err(format!("{shown} has {size} bytes, the limit is {limit}"));
-    }
-    std::fs::read(path).map_err(unreadable)
 }
