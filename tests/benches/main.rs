@@ -118,11 +118,9 @@ async fn bench(mut args: Args, words: &[String]) -> Result<()> {
 }
 
 fn verdict(args: &Args, report: &Report) -> Result<()> {
-    let missed: Vec<String> =
-        report.missed().map(|it| format!("{} {}", it.part, it.figure)).collect();
-    match args.check && !missed.is_empty() {
-        true => bail!("targets missed: {}", missed.join(", ")),
-        false => Ok(()),
+    match report.shortfall() {
+        Some(words) if args.check => bail!("{words}"),
+        _ => Ok(()),
     }
 }
 

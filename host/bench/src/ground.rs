@@ -113,8 +113,7 @@ impl Ground {
 
     /// The collection of the jobs for the bare driver, at majority as the queue writes it.
     pub(crate) fn jobs(&self) -> Collection<RawDocumentBuf> {
-        let majority = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
-        let options = CollectionOptions::builder().write_concern(majority).build();
+        let options = CollectionOptions::builder().write_concern(safe()).build();
         self.database().collection_with_options(JOBS, options)
     }
 
@@ -161,6 +160,11 @@ impl Ground {
 pub(crate) const SLOTS: usize = 64;
 /// Handlers here have nothing to finish.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
+
+/// What the queue waits for when it puts and settles.
+pub(crate) fn safe() -> WriteConcern {
+    WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build()
+}
 
 /// How everybody connects: 15 MiB is the most that a payload may have.
 pub(crate) fn connect_options(database: &str) -> ConnectOptions {

@@ -29,6 +29,7 @@ mod status;
 mod process;
 mod ground;
 mod fill;
+mod drained;
 mod guest;
 mod crew;
 mod raw;

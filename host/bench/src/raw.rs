@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::error::{Error, Result, ensure};
 use crate::fill;
-use crate::ground::{Ground, JOBS, QUEUE};
+use crate::ground::{Ground, JOBS, QUEUE, safe};
 
 /// As a worker has them: batches being marked at once, and being settled at once.
 const MARKS: usize = 2;
@@ -136,8 +136,7 @@ impl Raw {
             doc! { "delete": JOBS, "deletes": [remove] },
             doc! { "delete": format!("{JOBS}.leases"), "deletes": [close] },
         ];
-        let safe = WriteConcern::builder().w(Acknowledgment::Majority).journal(true).build();
-        self.transact(safe, &steps).await?;
+        self.transact(safe(), &steps).await?;
         Ok(())
     }
 
@@ -157,8 +156,8 @@ impl Raw {
     }
 }
 
-/// Drains `n` jobs of one queue, in batches of so many; answers jobs per second.
-pub(crate) async fn drain(ground: &Ground, n: usize, batch: usize) -> Result<f64> {
+/// Drains `n` jobs of one queue; answers jobs per second.
+pub(crate) async fn drain(ground: &Ground, n: usize) -> Result<f64> {
     let raw = Raw::new(ground);
     let (marks, writers) = (Arc::new(Semaphore::new(MARKS)), Arc::new(Semaphore::new(WRITERS)));
     let mut batches: JoinSet<Result<usize>> = JoinSet::new();
@@ -168,7 +167,7 @@ pub(crate) async fn drain(ground: &Ground, n: usize, batch: usize) -> Result<f64
         // Neither semaphore is ever closed.
         let Ok(marking) = marks.clone().acquire_owned().await else { break };
         let from_head = place.is_none();
-        let found = raw.find(place, batch).await?;
+        let found = raw.find(place, BATCH).await?;
         place = found.last;
         if found.is_empty() {
             // The end. What is left lies before the place: the head is looked at once nothing is

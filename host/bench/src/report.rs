@@ -137,4 +137,11 @@ impl Report {
     pub fn missed(&self) -> impl Iterator<Item = &Judged> {
         self.targets.iter().filter(|judged| judged.met == Some(false))
     }
+
+    /// The same in a line; `None` when there is none.
+    pub fn shortfall(&self) -> Option<String> {
+        let missed = self.missed().map(|judged| format!("{} {}", judged.part, judged.figure));
+        let missed: Vec<String> = missed.collect();
+        (!missed.is_empty()).then(|| format!("targets missed: {}", missed.join(", ")))
+    }
 }

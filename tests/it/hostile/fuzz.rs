@@ -118,8 +118,8 @@ async fn hostile_documents_are_read_or_called_malformed() -> Result<()> {
     let good = stage.all(&stage.jobs()).await?.pop().context("no job")?;
     stage.database.run_command(doc! { "collMod": "jobs", "validationLevel": "off" }).await?;
     let fields: Vec<String> = good.keys().filter(|key| *key != "_id").cloned().collect();
-    let (mut mutator, mut loops) = (Mutator::new()?, loops(200)?);
-    while loops.next().is_some() {
+    let mut mutator = Mutator::new()?;
+    for _ in loops(200)? {
         let seed = mutator.seed();
         let id = JobId::mint();
         let mut broken = good.clone();

@@ -4,11 +4,10 @@ use mongoqueue::from_fn;
 
 use crate::crew::no_op;
 use crate::error::Result;
-use crate::fill::{Filling, fill};
-use crate::ground::{Ground, QUEUE};
+use crate::ground::Ground;
 use crate::options::{Options, Samples};
 use crate::report::Part;
-use crate::{by_hand, raw};
+use crate::{by_hand, drained};
 
 /// By hand it takes that much longer for as many jobs.
 const SLOWER: usize = 20;
@@ -21,15 +20,8 @@ pub(super) async fn measure(ground: &Ground, options: &Options) -> Result<Part> 
     let (mut native, mut floor, mut hand) =
         (Samples::default(), Samples::default(), Samples::default());
     for round in options.rounds() {
-        ground.fresh().await?;
-        fill(ground, round.jobs, Filling::of(bytes)).await?;
-        floor.add(&round, raw::drain(ground, round.jobs, raw::BATCH).await?);
-
-        let mq = ground.fresh().await?;
-        fill(ground, round.jobs, Filling::of(bytes)).await?;
-        let queue = mq.queue(QUEUE)?;
-        native.add(&round, ground.drain(&queue, round.jobs, from_fn(no_op)).await?);
-
+        floor.add(&round, drained::by_driver(ground, round.jobs, bytes).await?);
+        native.add(&round, drained::by_worker(ground, round.jobs, bytes, from_fn(no_op)).await?);
         let few = (round.jobs / SLOWER).max(in_flight);
         hand.add(&round, by_hand::drain(ground, few, (in_flight, bytes)).await?);
     }

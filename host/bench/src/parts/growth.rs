@@ -11,13 +11,12 @@ use crate::error::Result;
 use crate::fill::{Filling, document, fill};
 use crate::ground::{Ground, JOBS, QUEUE};
 use crate::options::{Options, Samples};
+use crate::raw::BATCH;
 use crate::report::Part;
 use crate::status::number;
 
 /// A collection with nothing of ours.
 const LEAST: &str = "least";
-/// As a worker has it.
-const BATCH: usize = 500;
 
 /// Bytes for each job.
 struct Growth {

@@ -14,8 +14,9 @@ use mongoqueue::{
 use tokio::task::JoinSet;
 
 use crate::crew::no_op;
+use crate::drained;
 use crate::error::Result;
-use crate::fill::{Filling, fill, payload};
+use crate::fill::payload;
 use crate::ground::{GRACE, Ground, QUEUE, SLOTS};
 use crate::options::Options;
 use crate::report::{Line, Part, Plot};
@@ -71,9 +72,9 @@ pub(super) async fn measure(ground: &Ground, options: &Options) -> Result<Part> 
 async fn drain_rate(ground: &Ground, options: &Options) -> Result<f64> {
     let mut rates = Vec::new();
     for _ in 0..3 {
-        let mq = ground.fresh().await?;
-        fill(ground, options.jobs, Filling::of(options.payload)).await?;
-        rates.push(ground.drain(&mq.queue(QUEUE)?, options.jobs, from_fn(no_op)).await?);
+        let rate =
+            drained::by_worker(ground, options.jobs, options.payload, from_fn(no_op)).await?;
+        rates.push(rate);
     }
     Ok(percentile(&rates, 0.5))
 }

@@ -3,11 +3,10 @@
 use mongoqueue::from_fn;
 
 use crate::crew::no_op;
+use crate::drained;
 use crate::error::Result;
-use crate::fill::{Filling, fill};
-use crate::ground::{Ground, QUEUE};
+use crate::ground::Ground;
 use crate::options::{Options, Samples};
-use crate::raw;
 use crate::report::Part;
 
 /// A little less than what a connection lets through unless it is told otherwise.
@@ -20,12 +19,8 @@ pub(super) async fn measure(ground: &Ground, options: &Options) -> Result<Part> 
     let (mut native, mut floor) = (Samples::default(), Samples::default());
     for round in options.few_rounds() {
         let jobs = (round.jobs / FEWER).max(8);
-        ground.fresh().await?;
-        fill(ground, jobs, Filling::of(BYTES)).await?;
-        floor.add(&round, raw::drain(ground, jobs, raw::BATCH).await?);
-        let mq = ground.fresh().await?;
-        fill(ground, jobs, Filling::of(BYTES)).await?;
-        native.add(&round, ground.drain(&mq.queue(QUEUE)?, jobs, from_fn(no_op)).await?);
+        floor.add(&round, drained::by_driver(ground, jobs, BYTES).await?);
+        native.add(&round, drained::by_worker(ground, jobs, BYTES, from_fn(no_op)).await?);
     }
     part.figure(("native", "one native worker"), &native.0, "jobs/s");
     part.figure(("raw", "the same statements, bare driver"), &floor.0, "jobs/s");

@@ -6,14 +6,14 @@ use std::time::Instant;
 use mongoqueue::{Attempt, Handler, Job, Outcome, Payload, from_fn};
 use mongoqueue_wasmtime::{ComponentHandler, ComponentSource, Grants};
 
-use crate::bare;
 use crate::crew::{no_op, sandbox};
 use crate::error::{Result, ensure};
-use crate::fill::{Filling, fill, payload};
+use crate::fill::payload;
 use crate::ground::{Ground, QUEUE, SLOTS};
 use crate::guest::{self, Deed};
-use crate::options::{Options, Round, Samples};
+use crate::options::{Options, Samples};
 use crate::report::Part;
+use crate::{bare, drained};
 
 /// Attempts with no queue behind them.
 const ATTEMPTS: usize = 5_000;
@@ -32,7 +32,8 @@ pub(super) async fn measure(ground: &Ground, options: &Options) -> Result<Part> 
     let mut times: [Samples; 3] = Default::default();
     for round in options.rounds() {
         for (handler, (rates, times)) in handlers.iter().zip(rates.iter_mut().zip(&mut times)) {
-            rates.add(&round, drain(ground, &round, options.payload, handler.clone()).await?);
+            let rate = drained::by_worker(ground, round.jobs, options.payload, handler.clone());
+            rates.add(&round, rate.await?);
             times.add(&round, attempt(handler, options).await?);
         }
     }
@@ -47,17 +48,6 @@ pub(super) async fn measure(ground: &Ground, options: &Options) -> Result<Part> 
     part.figure(("bare-attempt", "wasmtime's own: create, instantiate, call, drop"), &bare, "µs");
     part.ratio(("attempt/bare", "an attempt / wasmtime's own"), (&attempt, &bare));
     Ok(part)
-}
-
-async fn drain(
-    ground: &Ground,
-    round: &Round,
-    bytes: usize,
-    handler: Arc<dyn Handler>,
-) -> Result<f64> {
-    let mq = ground.fresh().await?;
-    fill(ground, round.jobs, Filling::of(bytes)).await?;
-    ground.drain(&mq.queue(QUEUE)?, round.jobs, handler).await
 }
 
 /// The time of one attempt, in microseconds: one after the other, with no queue behind them.

@@ -84,13 +84,10 @@ fn answer(show: Show, args: &BenchArgs, report: &Report) -> Result<()> {
             show.note("built without optimisation: these figures say nothing");
         }
     }
-    let missed: Vec<String> =
-        report.missed().map(|it| format!("{} {}", it.part, it.figure)).collect();
-    if args.check && !missed.is_empty() {
-        let message = format!("targets missed: {}", missed.join(", "));
-        return Err(Trouble::new(Exit::No, "targets-missed", message));
+    match report.shortfall() {
+        Some(message) if args.check => Err(Trouble::new(Exit::No, "targets-missed", message)),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// This program again, as a worker process of the bench.

@@ -143,7 +143,7 @@ struct Reader {
     file: File,
     tell: watch::Sender<i64>,
     /// Where the stream goes on: behind the last event that was read. A server's own word for how
-    /// far it has looked is not taken: one that was the primary before it froze has said too much.
+    /// far it has looked is not taken: once an account lacked some seconds behind a frozen primary.
     place: Document,
 }
 
