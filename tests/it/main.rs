@@ -43,6 +43,8 @@ mod sandbox;
 
 mod hostile;
 
+mod languages;
+
 mod cli;
 
 mod docs;

@@ -29,7 +29,11 @@ async fn what_no_guest_gets_is_refused_by_name() -> Result<()> {
     };
     let error = refused(Grants::default())?;
     assert_eq!(error.blame(), Blame::Component);
-    insta::assert_snapshot!(error.to_string(), @"");
+    insta::assert_snapshot!(error.to_string(), @"
+    wishful imports more than it is granted:
+      acme:db/client@1.0.0
+        this host does not know it
+    ");
     // Whatever else is granted.
     let stage = Stage::new().await?;
     let error = refused(Grants::default().queue("next", stage.queue()?))?;
@@ -46,7 +50,20 @@ async fn files_and_sockets_are_imported_and_denied() -> Result<()> {
         bail!("it ended in another way")
     };
     let seen: Value = seen.deserialize()?;
-    insta::assert_snapshot!(serde_json::to_string_pretty(&seen)?, @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&seen)?, @r#"
+    {
+      "files": {
+        ".": "No such file or directory (os error 44)",
+        "/etc/passwd": "No such file or directory (os error 44)"
+      },
+      "hosts": {
+        "10.0.0.1:443": "Permission denied (os error 2)",
+        "127.0.0.1:27017": "Permission denied (os error 2)",
+        "[::1]:80": "Permission denied (os error 2)",
+        "localhost:80": "failed to lookup address information: Non-recoverable error"
+      }
+    }
+    "#);
     Ok(())
 }
 
