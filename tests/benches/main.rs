@@ -9,9 +9,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use mongoqueue_bench::{Allocated, Ground, Options, Report, Step, run, worker_process};
+use mongoqueue_bench::{Ground, Options, Report, Step, run, worker_process};
 use mongoqueue_mongod::{Data, Mongod, Places};
 use mongoqueue_tests::{built, server};
+
+mod count;
 
 /// What makes this program a worker process.
 const WORKER: &str = "worker-process";
@@ -84,7 +86,7 @@ fn parse(words: &[String]) -> Result<Args> {
 async fn bench(mut args: Args, words: &[String]) -> Result<()> {
     // The smallest example guest, as the SDK and the compiler make it.
     args.options.guest = Some(std::fs::read(built::guest("pure")?)?);
-    args.options.counter = Some(count);
+    args.options.counter = Some(count::count);
     let (mongod, uri) = somewhere().await?;
     let again = || {
         let mut command = Command::new(std::env::current_exe()?);
@@ -124,12 +126,6 @@ async fn bench(mut args: Args, words: &[String]) -> Result<()> {
         println!("{}\n\n{}", report.verdicts(false), report.machine.words());
     }
     verdict(&args, &report)
-}
-
-/// What this thread allocates meanwhile. The allocator that counts is in this program alone.
-fn count(work: &mut dyn FnMut()) -> Allocated {
-    let counted = allocation_counter::measure(work);
-    Allocated { count: counted.count_total, bytes: counted.bytes_total }
 }
 
 fn verdict(args: &Args, report: &Report) -> Result<()> {

@@ -7,9 +7,9 @@ use crate::Error;
 /// What a thread allocated for a while.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Allocated {
-    /// How often.
+    /// How often; what grows, once more each time.
     pub count: u64,
-    /// So many bytes, also where they were given back.
+    /// So many bytes, also where they were given back; what grows, by what it grows each time.
     pub bytes: u64,
 }
 

@@ -26,6 +26,7 @@ export async function open({ mongodb }, name) {
       agenda.define("job", async (job) => handler(job.attrs.data));
       await agenda.start();
     },
+    left: () => db.collection("agendaJobs").countDocuments(),
     async close() {
       await agenda.stop();
       await db.dropDatabase();

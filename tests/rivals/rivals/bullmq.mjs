@@ -15,6 +15,7 @@ export async function open({ redis }, name) {
       worker = new Worker(name, async (job) => handler(job.data), { connection, concurrency: 64 });
       await worker.waitUntilReady();
     },
+    left: () => queue.getJobCountByTypes("waiting", "active", "delayed", "prioritized"),
     async close() {
       await worker?.close();
       await queue.close();

@@ -25,6 +25,11 @@ export async function open({ postgres }, name) {
       const taskList = { [name]: async (payload) => handler(payload) };
       runner = await run({ preset, taskList, logger, noHandleSignals: true });
     },
+    async left() {
+      const sql = "SELECT count(*)::int AS n FROM graphile_worker._private_jobs";
+      const { rows } = await utils.withPgClient((client) => client.query(sql));
+      return rows[0].n;
+    },
     async close() {
       await runner?.stop();
       await utils.release();

@@ -1,3 +1,4 @@
+import pg from "pg";
 import PgBoss from "pg-boss";
 
 export const packages = ["pg-boss"];
@@ -8,6 +9,7 @@ export async function open({ postgres }, name) {
   const boss = new PgBoss({ connectionString: postgres, max: 10 });
   boss.on("error", (error) => console.error(error));
   await boss.start();
+  const pool = new pg.Pool({ connectionString: postgres, max: 1 });
   await boss.createQueue(name);
   return {
     putMany: (all) => boss.insert(all.map((data) => ({ name, data }))),
@@ -19,6 +21,14 @@ export async function open({ postgres }, name) {
         await boss.work(name, options, all);
       }
     },
-    close: () => boss.stop({ graceful: true, wait: true, timeout: 5_000 }),
+    async left() {
+      const sql = "SELECT count(*)::int AS n FROM pgboss.job WHERE name = $1 AND state < 'completed'";
+      const { rows } = await pool.query(sql, [name]);
+      return rows[0].n;
+    },
+    async close() {
+      await boss.stop({ graceful: true, wait: true, timeout: 5_000 });
+      await pool.end();
+    },
   };
 }

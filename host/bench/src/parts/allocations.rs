@@ -62,7 +62,7 @@ pub(super) async fn measure(ground: &Ground, options: &Options) -> Result<Part> 
     };
     let what = "copies of a payload between driver and guest: the difference of these";
     part.figure(("copies", what), &copies, "×");
-    part.note("a buffer that grows counts each time; the guest's own memory is not allocated");
+    part.note("what grows counts by what it grows; a guest's own memory is not allocated");
     if options.counter.is_none() {
         part.note("this program does not count allocations; `cargo bench` does");
     }

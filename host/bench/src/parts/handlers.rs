@@ -14,7 +14,8 @@ use crate::options::{Options, Samples};
 use crate::report::Part;
 
 /// What a handler's time is like. The slots are so many that the handlers, rather than the queue,
-/// set the rate; and one in so many of the usual jobs makes a run of a second or two.
+/// set the rate; and one in so many of the usual jobs makes a run of some seconds, so that
+/// its start and its end count little.
 struct Kind {
     name: &'static str,
     what: &'static str,
@@ -28,13 +29,13 @@ const SHORT: Duration = Duration::from_millis(1);
 const LONG: Duration = Duration::from_millis(50);
 
 const KINDS: [Kind; 3] = [
-    Kind { name: "1ms", what: "of 1 ms, 8 slots", slots: 8, share: 4, times: [SHORT, SHORT] },
-    Kind { name: "50ms", what: "of 50 ms, 64 slots", slots: 64, share: 16, times: [LONG, LONG] },
+    Kind { name: "1ms", what: "of 1 ms, 8 slots", slots: 8, share: 2, times: [SHORT, SHORT] },
+    Kind { name: "50ms", what: "of 50 ms, 64 slots", slots: 64, share: 8, times: [LONG, LONG] },
     Kind {
         name: "mixed",
         what: "of 1 ms, each tenth of 50 ms, 32 slots",
         slots: 32,
-        share: 4,
+        share: 2,
         times: [LONG, SHORT],
     },
 ];
