@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use bson::{Document, doc};
+use futures_util::TryStreamExt;
 use mongoqueue::{ConnectOptions, Error, MongoQueue};
 use mongoqueue_tests::Stage;
 
@@ -53,14 +54,33 @@ async fn a_missing_index_is_named() -> Result<()> {
 async fn a_newer_version_is_left_alone() -> Result<()> {
     let stage = Stage::new().await?;
     let meta = stage.database.collection::<Document>("jobs.meta");
-    meta.update_one(doc! { "_id": "schema" }, doc! { "$set": { "version": 2 } }).await?;
+    meta.update_one(doc! { "_id": "schema" }, doc! { "$set": { "version": 3 } }).await?;
     for connected in [
         MongoQueue::connect(stage.uri(), options(stage.database.name())).await,
         MongoQueue::init(stage.uri(), options(stage.database.name())).await,
     ] {
         let error = connected.err().context("refused")?;
-        assert!(error.to_string().contains("its version is 2, this library knows 1"), "{error}");
+        assert!(error.to_string().contains("its version is 3, this library knows 2"), "{error}");
     }
+    stage.end().await
+}
+
+#[tokio::test]
+async fn an_older_version_is_brought_up_to_date_by_init() -> Result<()> {
+    let stage = Stage::new().await?;
+    let id = stage.queue()?.put(doc! {}).await?.id;
+    let meta = stage.database.collection::<Document>("jobs.meta");
+    meta.update_one(doc! { "_id": "schema" }, doc! { "$set": { "version": 1 } }).await?;
+    stage.database.collection::<Document>("jobs.bell").drop().await?;
+    let name = stage.database.name();
+    let error = MongoQueue::connect(stage.uri(), options(name)).await.err().context("refused")?;
+    let says = "its version is 1, this library needs 2. Run `mongoqueue init`";
+    assert!(error.to_string().contains(says), "{error}");
+    let mq = MongoQueue::init(stage.uri(), options(name)).await?;
+    assert_eq!(mq.queue("q")?.get(&id).await?.id, id);
+    let bell = stage.database.list_collections().filter(doc! { "name": "jobs.bell" }).await?;
+    let bell: Vec<_> = bell.try_collect().await?;
+    assert_eq!(bell.first().and_then(|it| it.options.capped), Some(true), "{bell:?}");
     stage.end().await
 }
 

@@ -20,13 +20,16 @@ pub struct FailPoint<'a> {
 impl<'a> FailPoint<'a> {
     /// The connections of a [private](Stage::private) stage. `how` has `failCommands`, and
     /// `closeConnection`, `errorCode` or `writeConcernError`; the next `times` such commands fail,
-    /// or all of them.
+    /// or all of them. Of inserts only those of jobs: who puts one also rings the bell.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn on(stage: &'a Stage, mut how: Document, times: Option<i32>) -> Result<Self> {
         let one = ONE.lock().await;
         how.insert("appName", stage.database.name());
+        if how.get_array("failCommands").is_ok_and(|it| it.contains(&Bson::from("insert"))) {
+            how.insert("namespace", format!("{}.jobs", stage.database.name()));
+        }
         let mode = times.map_or(Bson::from("alwaysOn"), |n| doc! { "times": n }.into());
         let command = doc! { "configureFailPoint": "failCommand", "mode": mode, "data": how };
         let before = configure(stage, command).await?;

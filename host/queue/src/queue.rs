@@ -90,7 +90,7 @@ impl Queue {
             None => self.consumer.clone(),
         };
         duration_is_valid("lease", options.lease.unwrap_or(LONGEST))?;
-        let (mut watch, mut asked) = (None, false);
+        let (mut bell, mut asked) = (None, false);
         loop {
             let mut claimer =
                 Claimer::new(self.store.clone(), self.name.clone(), consumer.clone(), 1);
@@ -102,17 +102,17 @@ impl Queue {
             if left.is_zero() {
                 return Ok(None);
             }
-            // What was put before the stream is open is found by the claim after it.
+            // What was put before somebody listened is found by the claim after it.
             if !asked {
                 asked = true;
-                watch = self.store.watch(&[self.name.to_string()]).await.ok();
+                bell = self.store.listen(&[self.name.to_string()]).await.ok();
                 continue;
             }
             let poll = chance(POLL).min(left);
-            if let Some(events) = &mut watch {
-                if let Ok(Err(_)) = tokio::time::timeout(poll, events.next()).await {
-                    // A stream that failed tells nothing more: the poll goes on without it.
-                    watch = None;
+            if let Some(rings) = &mut bell {
+                if let Ok(Err(_)) = tokio::time::timeout(poll, rings.next()).await {
+                    // It tells nothing more: the poll goes on without it.
+                    bell = None;
                 }
             } else {
                 tokio::time::sleep(poll).await;
@@ -253,5 +253,5 @@ impl Queue {
     }
 }
 
-/// How often a waiting `next` looks, where no change stream wakes it.
+/// How often a waiting `next` looks, where no bell wakes it.
 const POLL: Duration = Duration::from_secs(1);

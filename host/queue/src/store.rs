@@ -1,7 +1,7 @@
 //! The only room that runs commands on the collections.
 //!
-//! Beside the jobs' collection (`jobs`) live `jobs.leases`, `jobs.turns`, `jobs.locks` and
-//! `jobs.meta`. Write and read concern are set here, whatever the URI says: puts and settlements
+//! Beside the jobs' collection (`jobs`) live `jobs.leases`, `jobs.turns`, `jobs.bell`,
+//! `jobs.locks` and `jobs.meta`. Write and read concern are set here, whatever the URI says: puts and settlements
 //! wait for the majority and its journal, so that no failover loses an acknowledged one.
 
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use crate::breaks::{self, Break};
 use crate::error::{Error, Result};
 use crate::transition::{Change, Reach, Transition};
 
+mod bell;
 mod claims;
 mod clock;
 mod deaths;
@@ -31,8 +32,8 @@ mod setup;
 mod transact;
 mod turns;
 mod waiting;
-mod watch;
 
+pub(crate) use bell::Listener;
 pub(crate) use claims::{Due, NewClaim};
 #[cfg(test)]
 pub(crate) use claims::{ExpiredLease, due_filter, expired_filter, expired_lease, held_filter};
@@ -50,7 +51,6 @@ pub(crate) use setup::CLAIM_INDEX;
 pub(crate) use transact::Step;
 pub(crate) use transact::Target;
 pub(crate) use turns::{Place, Turn};
-pub(crate) use watch::Watch;
 
 /// The collections of one queue collection, and the server's clock.
 #[derive(Clone)]
@@ -64,6 +64,8 @@ struct Inner {
     jobs: Collection<RawDocumentBuf>,
     leases: Collection<Document>,
     turns: Collection<Document>,
+    bell: Collection<Document>,
+    rung: bell::Rung,
     locks: Collection<Document>,
     meta: Collection<Document>,
     clock: clock::Clock,
@@ -105,8 +107,10 @@ impl Store {
         let inner = Inner {
             jobs: database.collection_with_options(collection, options.clone()),
             leases: side("leases", safe.clone()),
-            // A hint that a failover may lose.
-            turns: side("turns", quick),
+            // Hints that a failover may lose.
+            turns: side("turns", quick.clone()),
+            bell: side("bell", quick),
+            rung: bell::Rung::default(),
             locks: side("locks", safe.clone()),
             meta: side("meta", safe.clone()),
             clock: clock::Clock::default(),

@@ -67,7 +67,7 @@ pub struct WorkerOptions {
     /// no lease, as in a collection restored without its leases, and gives them back. Reads the
     /// whole collection, and is put off where that takes long. Default: a minute.
     pub mend: Duration,
-    /// Let a change stream wake the worker. Default: true.
+    /// Let the bell wake the worker, which every put, retry and return of a job rings. Default: true.
     pub watch: bool,
     /// End when nothing is due and nothing runs here any more; what is scheduled for later is
     /// left. Default: false.

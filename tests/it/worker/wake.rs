@@ -6,7 +6,7 @@ use anyhow::Result;
 use bson::{Document, doc};
 use futures_util::TryStreamExt;
 use mongoqueue::{Failure, NextOptions, State, Summary, WorkerOptions, from_fn};
-use mongoqueue_tests::{Running, Stage, eventually};
+use mongoqueue_tests::{FailPoint, Running, Stage, eventually};
 
 use super::{HOUR, worker};
 
@@ -18,14 +18,13 @@ fn hourly() -> WorkerOptions {
     WorkerOptions { poll: HOUR, ..WorkerOptions::default() }
 }
 
-/// Waits until a change stream on the jobs is open: in the server's hands, or idle between two
-/// looks.
-async fn watched(stage: &Stage) -> Result<()> {
+/// Waits until somebody listens to the bell: in the server's hands, or idle between two looks.
+async fn listening(stage: &Stage) -> Result<()> {
     let admin = stage.database.client().database("admin");
-    let jobs = format!("{}.jobs", stage.database.name());
-    eventually("a change stream is open", async || {
+    let bell = format!("{}.jobs.bell", stage.database.name());
+    eventually("somebody listens to the bell", async || {
         let cursors = doc! { "$currentOp": { "allUsers": true, "idleCursors": true } };
-        let ours = doc! { "$match": { "ns": &jobs, "cursor.tailable": true } };
+        let ours = doc! { "$match": { "ns": &bell, "cursor.tailable": true } };
         let found = admin.aggregate([cursors, ours]).await?;
         let found: Vec<Document> = found.try_collect().await?;
         Ok((!found.is_empty()).then_some(()))
@@ -37,7 +36,7 @@ async fn watched(stage: &Stage) -> Result<()> {
 async fn a_put_wakes_it() -> Result<()> {
     let stage = Stage::new().await?;
     let mut running = start(&stage, hourly())?;
-    watched(&stage).await?;
+    listening(&stage).await?;
     for n in 0..5 {
         stage.queue()?.put(doc! { "n": n }).await?;
         running.events.finished().await?;
@@ -45,6 +44,35 @@ async fn a_put_wakes_it() -> Result<()> {
     // Those of other queues don't matter to it.
     stage.mq.queue("other")?.put(doc! {}).await?;
     assert_eq!(running.stop().await?, Summary { completed: 5, ..Summary::default() });
+    stage.end().await
+}
+
+/// It rings when it is sent, too: whoever looks then finds nothing.
+#[tokio::test]
+async fn a_put_that_the_server_is_slow_with_wakes_it() -> Result<()> {
+    let stage = Stage::private().await?;
+    let mut running = start(&stage, hourly())?;
+    listening(&stage).await?;
+    let late = FailPoint::late(&stage, "insert").await?;
+    stage.queue()?.put(doc! {}).await?;
+    running.events.finished().await?;
+    assert_eq!(late.off().await?, 1);
+    assert_eq!(running.stop().await?.completed, 1);
+    stage.end().await
+}
+
+/// As other clients do.
+#[tokio::test]
+async fn a_ring_by_hand_wakes_it() -> Result<()> {
+    let stage = Stage::new().await?;
+    let mut running = start(&stage, hourly())?;
+    listening(&stage).await?;
+    let due = bson::DateTime::from_millis(0);
+    let job = doc! { "queue": "q", "state": "ready", "priority": 0, "due": due, "payload": {} };
+    stage.jobs().insert_one(job).await?;
+    stage.database.collection("jobs.bell").insert_one(doc! { "queue": "q" }).await?;
+    running.events.finished().await?;
+    assert_eq!(running.stop().await?.completed, 1);
     stage.end().await
 }
 
@@ -68,7 +96,7 @@ async fn a_delayed_job_is_begun_when_it_is_due() -> Result<()> {
     let stage = Stage::new().await?;
     let queue = stage.queue()?;
     let mut running = start(&stage, hourly())?;
-    watched(&stage).await?;
+    listening(&stage).await?;
     let delay = Duration::from_millis(700);
     let late = queue.put(doc! {}).delay(delay).await?.id;
     let later = queue.put(doc! {}).delay(delay * 2).retain(HOUR).await?.id;
@@ -98,7 +126,7 @@ async fn a_job_that_comes_back_wakes_it() -> Result<()> {
     }
     let held: Vec<_> = [stage.claim().await?, stage.claim().await?, stage.claim().await?].into();
     let mut running = start(&stage, hourly())?;
-    watched(&stage).await?;
+    listening(&stage).await?;
     assert!(queue.retry(&dead_id).await?);
     running.events.finished().await?;
     let mut held = held.into_iter();
@@ -137,7 +165,7 @@ async fn a_failed_attempt_of_its_own_is_tried_again() -> Result<()> {
 }
 
 #[tokio::test]
-async fn without_a_stream_the_poll_finds_it() -> Result<()> {
+async fn without_a_bell_the_poll_finds_it() -> Result<()> {
     let stage = Stage::new().await?;
     let poll = Duration::from_millis(50);
     let options = WorkerOptions { poll, watch: false, ..WorkerOptions::default() };

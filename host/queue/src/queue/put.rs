@@ -275,7 +275,8 @@ fn draft(queue: &Queue, job: NewJob, now: DateTime) -> Result<Draft> {
     // Last: who scans the document for a small field needn't pass it.
     fields.add(cstr!("payload"), payload.to_raw());
     let (unique_key, retained) = (options.unique_key, retain.is_some());
-    Ok(Draft { id, unique_key, retained, document: fields.0 })
+    let due = (due > now).then_some(due);
+    Ok(Draft { id, unique_key, retained, due, document: fields.0 })
 }
 
 struct Fields(RawDocumentBuf);

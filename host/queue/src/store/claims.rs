@@ -183,7 +183,10 @@ impl Store {
         // Somebody else is at it, or died over it, or what it holds has changed: the next look finds it
         // again, if it is still there.
         match self.transact_within(TAKING_BACK, (Safety::Majority, 1), &steps).await {
-            Ok(answers) => Ok(answers.iter().skip(1).map(|answer| answer.n).sum()),
+            Ok(answers) => {
+                self.ring_beside(queue, &[None]);
+                Ok(answers.iter().skip(1).map(|answer| answer.n).sum())
+            }
             Err(Aborted::Unmet | Aborted::Failed(Error::Contended { .. })) => Ok(0),
             Err(Aborted::Failed(error)) => Err(error),
         }

@@ -58,6 +58,7 @@ impl Store {
             // A lease is made with its marks, and never again: one that is missing stays missing.
             let expire = transition::expire_orphans(&queue, token, ids, &consumer);
             let n = self.write(DOING, Target::Jobs, &expire).await?;
+            self.ring_beside(&queue, &[None]);
             *mended.entry(queue).or_default() += n;
         }
         mended.retain(|_, n| *n > 0);

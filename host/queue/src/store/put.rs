@@ -1,9 +1,10 @@
 //! Putting: one insert command for up to a thousand jobs, and an answer for each.
 
 use std::collections::HashMap;
+use std::future::{Future, IntoFuture};
 use std::time::{Duration, Instant};
 
-use bson::{RawDocumentBuf, doc};
+use bson::{DateTime, RawDocumentBuf, doc};
 use mongodb::error::{ErrorKind, WriteFailure};
 use mongodb::options::ReadConcern;
 
@@ -28,6 +29,8 @@ pub(crate) struct Draft {
     pub(crate) unique_key: Option<String>,
     /// It stays for a while when it is completed.
     pub(crate) retained: bool,
+    /// `None` when it may be claimed now.
+    pub(crate) due: Option<DateTime>,
     pub(crate) document: RawDocumentBuf,
 }
 
@@ -43,7 +46,8 @@ impl Store {
     /// One job.
     pub(crate) async fn insert(&self, queue: &str, draft: Draft) -> Result<Receipt> {
         self.index_for(std::slice::from_ref(&draft)).await?;
-        let Err(error) = self.inner.jobs.insert_one(&draft.document).await else {
+        let insert = self.inner.jobs.insert_one(&draft.document).into_future();
+        let Err(error) = self.heard(queue, &[draft.due], insert).await else {
             return Ok(Receipt { id: draft.id, created: true });
         };
         match error.kind.as_ref() {
@@ -63,8 +67,10 @@ impl Store {
     ) -> Result<Vec<Result<Receipt>>> {
         self.index_for(&drafts).await?;
         let documents = drafts.iter().map(|draft| &draft.document);
+        let due: Vec<Option<DateTime>> = drafts.iter().map(|draft| draft.due).collect();
         let mut refusals = HashMap::new();
-        if let Err(error) = self.inner.jobs.insert_many(documents).ordered(false).await {
+        let insert = self.inner.jobs.insert_many(documents).ordered(false).into_future();
+        if let Err(error) = self.heard(queue, &due, insert).await {
             match error.kind.as_ref() {
                 ErrorKind::InsertMany(many) if many.write_concern_error.is_none() => {
                     for e in many.write_errors.iter().flatten() {
@@ -83,6 +89,21 @@ impl Store {
             });
         }
         Ok(answers)
+    }
+
+    /// Rings as soon as an insert is sent: idle workers look while its majority is waited for, and
+    /// mostly find it. Rings again when it is done, for those that looked too early.
+    async fn heard<T>(
+        &self,
+        queue: &str,
+        due: &[Option<DateTime>],
+        insert: impl Future<Output = T>,
+    ) -> T {
+        let (inserted, ()) = tokio::join!(biased; insert, self.ring(queue, due));
+        if due.contains(&None) {
+            self.ring_beside(queue, &[None]);
+        }
+        inserted
     }
 
     /// The indexes that these jobs need are there.

@@ -85,7 +85,10 @@ impl Store {
                 return Ok(lost);
             }
             match self.transact(SETTLING, Safety::Majority, &steps).await {
-                Ok(_) => return Ok(lost),
+                Ok(_) => {
+                    self.ring_for(&held);
+                    return Ok(lost);
+                }
                 Err(Aborted::Failed(error)) => return Err(error),
                 Err(Aborted::Unmet) => {}
             }
@@ -108,9 +111,28 @@ impl Store {
     pub(crate) async fn settle_one(&self, settlement: &Settlement) -> Result<Option<State>> {
         self.expire_kept(std::slice::from_ref(settlement)).await?;
         match self.transact(SETTLING, Safety::Majority, &steps_of_one(settlement)).await {
-            Ok(answers) => Ok(answers.first().and_then(|answer| answer.state)),
+            Ok(answers) => {
+                self.ring_for(&[settlement]);
+                Ok(answers.first().and_then(|answer| answer.state))
+            }
             Err(Aborted::Unmet) => Err(Error::LeaseLost { id: settlement.id.clone() }),
             Err(Aborted::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Jobs that came back may be claimed by others.
+    fn ring_for(&self, settled: &[&Settlement]) {
+        let now = self.now_if_known();
+        for settlement in settled {
+            let wait = match &settlement.verdict {
+                Verdict::Remove | Verdict::Keep { .. } => continue,
+                // Some of these are dead: to look for them costs little.
+                Verdict::Fail { wait, .. } => *wait,
+                Verdict::Release { delay } => *delay,
+                Verdict::HandBack => Duration::ZERO,
+            };
+            let due = now.filter(|_| !wait.is_zero()).map(|now| now.saturating_add_duration(wait));
+            self.ring_beside(&settlement.queue, &[due]);
         }
     }
 
@@ -188,12 +210,17 @@ impl Store {
     /// A dead or cancelled job runs again; false when it is in another state.
     pub(crate) async fn retry(&self, queue: &str, id: &JobId) -> Result<bool> {
         let retry = transition::retry(queue, id);
-        Ok(self.write("retry a job", Target::Jobs, &retry).await? == 1)
+        let retried = self.write("retry a job", Target::Jobs, &retry).await? == 1;
+        self.ring(queue, &[None]).await;
+        Ok(retried)
     }
 
     /// All dead jobs of the queue run again.
     pub(crate) async fn retry_dead(&self, queue: &str) -> Result<u64> {
-        self.write("retry dead jobs", Target::Jobs, &transition::retry_dead(queue)).await
+        let retry = transition::retry_dead(queue);
+        let retried = self.write("retry dead jobs", Target::Jobs, &retry).await?;
+        self.ring(queue, &[None]).await;
+        Ok(retried)
     }
 
     /// Cancels a job that waits, or asks a running one to stop. False when it was in neither

@@ -13,7 +13,7 @@ pub(crate) const CLAIM_INDEX: &str = "claim";
 pub(super) const FINISHED_INDEX: &str = "finished";
 
 /// The version of documents and indexes that this library reads and writes.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// The oldest wire version that will do: 17 is MongoDB 6.0, the oldest that is tested.
 const WIRE_VERSION: i32 = 17;
@@ -33,7 +33,7 @@ impl Store {
         let database = &self.inner.database;
         match database.run_command(validated("create", jobs)).await {
             Ok(_) => {}
-            Err(e) if code(&e) == Some(NAMESPACE_EXISTS) => {
+            Err(e) if is_there(&e) => {
                 let change = validated("collMod", jobs);
                 database.run_command(change).await.map_err(|e| self.setup_failed(e))?;
             }
@@ -43,6 +43,7 @@ impl Store {
             let create = doc! { "createIndexes": collection, "indexes": indexes };
             database.run_command(create).await.map_err(|e| self.setup_failed(e))?;
         }
+        self.hang_bell().await.map_err(|e| self.setup_failed(e))?;
         let version = doc! { "$set": { "version": VERSION } };
         let marked = self.inner.meta.update_one(doc! { "_id": "schema" }, version).upsert(true);
         marked.await.map_err(|e| self.setup_failed(e))?;
@@ -52,8 +53,13 @@ impl Store {
     /// That the server can do what is needed, and the collections are there.
     pub(crate) async fn check(&self) -> Result<()> {
         self.check_server().await?;
-        if !self.check_version().await? {
-            return Err(self.not_ready("it has not been set up"));
+        match self.check_version().await? {
+            Some(VERSION) => {}
+            Some(older) => {
+                let why = format!("its version is {older}, this library needs {VERSION}");
+                return Err(self.not_ready(&why));
+            }
+            None => return Err(self.not_ready("it has not been set up")),
         }
         for (collection, wanted) in self.wanted_indexes() {
             let list = doc! { "listIndexes": &collection, "cursor": { "batchSize": 100 } };
@@ -88,17 +94,16 @@ impl Store {
         Ok(())
     }
 
-    /// True when the collections are marked with our version.
-    async fn check_version(&self) -> Result<bool> {
+    /// The version that the collections are marked with, ours at the most; `None` when they aren't.
+    async fn check_version(&self) -> Result<Option<i32>> {
         let marked = self.inner.meta.find_one(doc! { "_id": "schema" }).await;
         let marked = marked.map_err(|e| Error::from_driver(CHECKING, e))?;
-        let Some(marked) = marked else { return Ok(false) };
-        let version = marked.get("version").and_then(Bson::as_i32).unwrap_or(0);
-        if version > VERSION {
-            let why = format!("its version is {version}, this library knows {VERSION}: update it");
+        let version = marked.and_then(|it| it.get("version").and_then(Bson::as_i32));
+        if let Some(newer) = version.filter(|version| *version > VERSION) {
+            let why = format!("its version is {newer}, this library knows {VERSION}: update it");
             return Err(Error::NotReady { namespace: self.namespace(), why });
         }
-        Ok(version == VERSION)
+        Ok(version)
     }
 
     fn not_ready(&self, why: &str) -> Error {
@@ -132,6 +137,8 @@ impl Store {
         for (collection, indexes) in self.wanted_indexes() {
             command(doc! { "createIndexes": collection, "indexes": indexes });
         }
+        command(self.bell_made());
+        command(doc! { "insert": self.bell_name(), "documents": [Self::first_ring()] });
         let mark = doc! {
             "q": { "_id": "schema" }, "u": { "$set": { "version": VERSION } }, "upsert": true,
         };
@@ -235,9 +242,10 @@ fn index_names(listed: &Document) -> BTreeSet<String> {
     names.collect()
 }
 
-fn code(error: &mongodb::error::Error) -> Option<i32> {
+/// True when a collection was to be made that is there.
+pub(super) fn is_there(error: &mongodb::error::Error) -> bool {
     match error.kind.as_ref() {
-        mongodb::error::ErrorKind::Command(e) => Some(e.code),
-        _ => None,
+        mongodb::error::ErrorKind::Command(e) => e.code == NAMESPACE_EXISTS,
+        _ => false,
     }
 }

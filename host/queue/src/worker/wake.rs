@@ -1,4 +1,4 @@
-//! Tells the feeds to look when a change stream says that something is due, or will be.
+//! Tells the feeds to look when the bell rings for something that is due, or will be.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,27 +8,26 @@ use bson::DateTime;
 
 use super::shared::{Shared, pause};
 use crate::error::Result;
-use crate::store::Watch;
+use crate::store::Listener;
 
 /// Due times remembered; what is beyond is found by the poll.
 const REMEMBERED: usize = 1_024;
 
-/// After so long without an empty queue the stream is closed.
+/// After so long without an empty queue nobody listens.
 const BUSY: Duration = Duration::from_secs(2);
 
 pub(super) async fn run(shared: Arc<Shared>) {
     let queues = shared.queue_names();
     let mut failures = 0;
     loop {
-        // While there is enough to do nobody needs waking, and a stream costs the server a look at
-        // every job that is claimed or settled.
+        // While there is enough to do nobody needs waking.
         shared.empty.notified().await;
-        // A stream that fails, or that the server can't give, costs latency: the poll goes on.
-        if let Ok(mut watch) = shared.store.watch(&queues).await {
+        // A bell that can't be heard costs latency: the poll goes on.
+        if let Ok(mut bell) = shared.store.listen(&queues).await {
             failures = 0;
-            // What was put before the stream was open.
+            // What was put before.
             look(&shared);
-            if listen(&shared, &mut watch).await.is_ok() {
+            if listen(&shared, &mut bell).await.is_ok() {
                 continue;
             }
         }
@@ -37,8 +36,8 @@ pub(super) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// Listens until the stream fails, or the worker is busy.
-async fn listen(shared: &Shared, watch: &mut Watch) -> Result<()> {
+/// Listens until that fails, or the worker is busy.
+async fn listen(shared: &Shared, bell: &mut Listener) -> Result<()> {
     let mut busy = tokio::time::interval(BUSY);
     let mut later: BTreeSet<DateTime> = BTreeSet::new();
     loop {
@@ -51,7 +50,7 @@ async fn listen(shared: &Shared, watch: &mut Watch) -> Result<()> {
             }
         };
         tokio::select! {
-            due = watch.next() => match due {
+            due = bell.next() => match due {
                 Err(error) => return Err(error),
                 Ok(Some(due)) if due > now => {
                     later.insert(due);
