@@ -105,6 +105,11 @@ async fn outcome(handler: &ComponentHandler, payload: &Value) -> Result<Outcome>
     soon("the attempt ends", handler.handle(Attempt::detached(job))).await
 }
 
+/// A handler that imports what no host of this kind has.
+pub(crate) const WISHFUL: &str = r#"(component
+  (import "acme:db/client@1.0.0" (instance $client))
+  (export "mongoqueue:jobs/handler@0.1.0" (instance $client)))"#;
+
 /// Starts this test binary again for an ignored test, with more environment.
 pub(crate) fn start_again(test: &str, environment: &[(&str, &str)]) -> Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);

@@ -1,5 +1,5 @@
-//! Wants more than a handler gets by default: imports WASI's file system and sockets. A host that
-//! grants neither refuses it when it is loaded; one that grants them has its sandbox tried.
+//! Wants more than a handler gets by default: files, and connections to others. It imports both of
+//! WASI, as the libraries of some languages do; the host has no file for it, and denies each socket.
 //!
 //! `{"files": ["/etc/passwd"], "hosts": ["127.0.0.1:27017"]}` outputs for each what came of it:
 //! `{"files": {"/etc/passwd": "…"}, "hosts": {"127.0.0.1:27017": "…"}}`, where `…` is `"open"` or

@@ -7,6 +7,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 
 mod bench;
 mod duration;
+mod new;
 mod pull;
 mod put;
 mod queues;
@@ -16,6 +17,7 @@ mod work;
 
 pub(crate) use bench::BenchArgs;
 pub(crate) use duration::{format as format_duration, parse as parse_duration};
+pub(crate) use new::{Language, NewArgs};
 pub(crate) use pull::{
     CompleteArgs, FailArgs, LeaseArgs, NextArgs, ProgressArgs, ReleaseArgs, Wait,
 };
@@ -104,6 +106,8 @@ impl Global {
 /// The commands, in the order in which `--help` shows them.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Make a folder with a handler in it that builds and runs as it stands.
+    New(NewArgs),
     /// Make the collections, their validator and indexes in the database (again: does no harm).
     Init,
     /// Put a job, or one per line of a file; prints the job's id.

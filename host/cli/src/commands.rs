@@ -9,6 +9,7 @@ mod init;
 mod inspect;
 pub(crate) mod look;
 mod mend;
+mod new;
 mod next;
 mod policy;
 mod put;
@@ -24,6 +25,7 @@ mod work;
 pub(crate) async fn run(cli: Cli, show: Show) -> Result<()> {
     let global = &cli.global;
     match cli.command {
+        Command::New(args) => new::run(show, &args),
         Command::Init => init::run(global, show).await,
         Command::Put(args) => put::run(global, show, args).await,
         Command::Work(args) => work::run(global, show, args).await,

@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use super::{Cli, guest};
+use crate::sandbox::WISHFUL;
 
 fn serving(name: &str) -> Result<String> {
     Ok(format!("q={}", guest(name)?))
@@ -25,13 +26,17 @@ async fn a_component_that_is_missing_is_misuse() -> Result<()> {
 #[tokio::test]
 async fn a_component_that_wants_the_outside_is_refused() -> Result<()> {
     let cli = Cli::new().await?;
-    let said = cli.error(4, &["work", &serving("outside")?]).await?;
+    let folder = tempfile::tempdir()?;
+    let wishful = folder.path().join("wishful.wasm");
+    std::fs::write(&wishful, wat::parse_str(WISHFUL)?)?;
+    let serving = format!("q={}", wishful.display());
+    let said = cli.error(4, &["work", &serving]).await?;
     let words: Vec<&str> = said.lines().take(2).collect();
     insta::assert_snapshot!(words.join("\n"), @"
-    error: queue q: outside imports more than it is granted:
-      wasi:sockets/network@0.2.6: not to be had: components have no network here; build it without (componentize-py: --stub-wasi)
+    error: queue q: wishful imports more than it is granted:
+      acme:db/client@1.0.0: not to be had: this host does not know it
     ");
-    assert_eq!(cli.kind(4, &["work", &serving("outside")?]).await?, "missing-grants");
+    assert_eq!(cli.kind(4, &["work", &serving]).await?, "missing-grants");
     cli.end().await
 }
 

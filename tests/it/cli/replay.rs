@@ -330,8 +330,8 @@ async fn what_cannot_be_replayed_is_said() -> Result<()> {
     cli.put("{}", &["--id", "j"]).await?;
     let hello = guest("hello")?;
     assert_eq!(cli.kind(1, &["replay", "none", "--component", &hello]).await?, "no-such-job");
-    let outside = guest("outside")?;
-    assert_eq!(cli.kind(4, &["replay", "j", "--component", &outside]).await?, "missing-grants");
+    let pipeline = guest("pipeline")?;
+    assert_eq!(cli.kind(4, &["replay", "j", "--component", &pipeline]).await?, "missing-grants");
     let gone = ["replay", "j", "--component", "missing.wasm"];
     let said = cli.error(2, &gone).await?;
     assert!(said.contains("queue q: cannot read missing.wasm"), "{said}");

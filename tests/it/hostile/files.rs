@@ -207,8 +207,8 @@ fn bytes() -> Vec<Attack> {
         ),
         component(
             "imports-the-network",
-            "imports sockets",
-            || importing("wasi:sockets/tcp@0.2.0"),
+            "imports sockets of a version that is not there",
+            || importing("wasi:sockets/tcp@0.3.0"),
             OUTSIDE,
         ),
         component(

@@ -6,10 +6,12 @@ use anyhow::{Context, Result, bail};
 use bson::doc;
 use mongoqueue::{Backoff, Failure, Handler, Job, ListOptions, Outcome, State};
 use mongoqueue_tests::Stage;
-use mongoqueue_wasmtime::{Blame, Command, ComponentHandler, Grants, Limits, LoadError};
+use mongoqueue_wasmtime::{
+    Blame, Command, ComponentHandler, ComponentSource, Grants, Limits, LoadError,
+};
 use serde_json::{Value, json};
 
-use super::{HOUR, filtered, misbehave, outcome, sandbox, source, work};
+use super::{HOUR, WISHFUL, filtered, misbehave, outcome, sandbox, source, work};
 
 fn refused(guest: &str, grants: Grants) -> Result<LoadError> {
     match ComponentHandler::load(sandbox()?, source(guest)?, grants) {
@@ -20,24 +22,32 @@ fn refused(guest: &str, grants: Grants) -> Result<LoadError> {
 
 #[tokio::test]
 async fn what_no_guest_gets_is_refused_by_name() -> Result<()> {
-    let error = refused("outside", Grants::default())?;
+    let wishful = || anyhow::Ok(ComponentSource::bytes("wishful", wat::parse_str(WISHFUL)?));
+    let refused = |grants| match ComponentHandler::load(sandbox()?, wishful()?, grants) {
+        Err(error) => Ok(error),
+        Ok(_) => bail!("it was not refused"),
+    };
+    let error = refused(Grants::default())?;
     assert_eq!(error.blame(), Blame::Component);
-    insta::assert_snapshot!(filtered(&error.to_string()), @r"
-    outside imports more than it is granted:
-      wasi:sockets/network@0.2.x
-      wasi:sockets/instance-network@0.2.x
-      wasi:sockets/udp@0.2.x
-      wasi:sockets/udp-create-socket@0.2.x
-      wasi:sockets/tcp@0.2.x
-      wasi:sockets/tcp-create-socket@0.2.x
-      wasi:sockets/ip-name-lookup@0.2.x
-        components have no network here; build it without (componentize-py: --stub-wasi)
-    ");
+    insta::assert_snapshot!(error.to_string(), @"");
     // Whatever else is granted.
     let stage = Stage::new().await?;
-    let error = refused("outside", Grants::default().queue("next", stage.queue()?))?;
+    let error = refused(Grants::default().queue("next", stage.queue()?))?;
     assert!(matches!(error, LoadError::MissingGrants { .. }));
     stage.end().await
+}
+
+#[tokio::test]
+async fn files_and_sockets_are_imported_and_denied() -> Result<()> {
+    let handler = ComponentHandler::load(sandbox()?, source("outside")?, Grants::default())?;
+    let hosts = ["127.0.0.1:27017", "localhost:80", "[::1]:80", "10.0.0.1:443"];
+    let wishes = json!({ "files": ["/etc/passwd", "."], "hosts": hosts });
+    let Outcome::Completed(Some(seen)) = outcome(&handler, &wishes).await? else {
+        bail!("it ended in another way")
+    };
+    let seen: Value = seen.deserialize()?;
+    insta::assert_snapshot!(serde_json::to_string_pretty(&seen)?, @"");
+    Ok(())
 }
 
 #[tokio::test]

@@ -356,14 +356,11 @@ mod tests {
 
     #[test]
     fn what_nobody_can_grant_is_the_components_fault() {
-        let imports = ["wasi:sockets/tcp@0.2.6", "mongoqueue:jobs/consumer@0.1.0"];
+        let imports = ["acme:db/client@1.0.0", "mongoqueue:jobs/consumer@0.1.0"];
         let handler = inspection(Kind::Handler, &imports, &[]);
         let error = check_imports("n", &handler, &Grants::default()).unwrap_err();
         let text = error.to_string();
-        assert!(
-            text.contains("wasi:sockets/tcp@0.2.6\n    components have no network here"),
-            "{text}"
-        );
+        assert!(text.contains("acme:db/client@1.0.0\n    this host does not know it"), "{text}");
         assert!(text.contains("consume = { work = \"emails\" }"), "{text}");
         assert_eq!(error.blame(), Blame::Component);
     }

@@ -193,7 +193,7 @@ mod tests {
                 "mongoqueue:jobs/queue@0.1.3",
                 "wasi:cli/environment@0.2.6",
                 "wasi:http/types@0.2.0",
-                "wasi:sockets/tcp@0.2.6",
+                "wasi:sockets/tcp@0.3.0",
             ],
             &["mongoqueue:jobs/handler@0.1.0"],
         );

@@ -10,6 +10,7 @@ use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::p2::{self, bindings as wasi};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
+use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
@@ -75,7 +76,11 @@ impl Guest {
         wasi.stdout(Output::new(jobs.log().clone(), Source::Stdout))
             .stderr(Output::new(jobs.log().clone(), Source::Stderr))
             .args(&input.args)
-            .max_random_size(limits.random_bytes as u64);
+            .max_random_size(limits.random_bytes as u64)
+            // The interfaces are there, and every attempt to use them is denied.
+            .allow_tcp(false)
+            .allow_udp(false)
+            .allow_ip_name_lookup(false);
         if !input.stdin.is_empty() {
             wasi.stdin(MemoryInputPipe::new(input.stdin.clone()));
         }
@@ -142,7 +147,8 @@ impl WasiHttpView for Guest {
 }
 
 /// All that a component can import. Of WASI: a clock, chance, stdio into the job's log, and what
-/// every language's library asks for and finds empty: arguments, environment, files.
+/// every language's library asks for and finds empty: arguments, environment, files; and sockets,
+/// which are denied.
 pub(super) fn linker(engine: &Engine, for_replay: bool) -> wasmtime::Result<Linker<Guest>> {
     let mut linker = Linker::new(engine);
     let l = &mut linker;
@@ -162,8 +168,22 @@ pub(super) fn linker(engine: &Engine, for_replay: bool) -> wasmtime::Result<Link
     wasi::cli::terminal_stderr::add_to_linker::<Guest, WasiCli>(l, Guest::cli)?;
     wasi::filesystem::preopens::add_to_linker::<Guest, WasiFilesystem>(l, Guest::filesystem)?;
     wasi::filesystem::types::add_to_linker::<Guest, WasiFilesystem>(l, Guest::filesystem)?;
+    sockets(l)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(l)?;
     wasmtime_wasi_config::add_to_linker(l, |guest| WasiConfig::new(&guest.config))?;
     chance::add_to_linker(l)?;
     Ok(linker)
+}
+
+fn sockets(l: &mut Linker<Guest>) -> wasmtime::Result<()> {
+    use wasi::sockets::{instance_network, ip_name_lookup, network, tcp_create_socket};
+    use wasi::sockets::{tcp, udp, udp_create_socket};
+    let options = network::LinkOptions::default();
+    network::add_to_linker::<Guest, WasiSockets>(l, &options, Guest::sockets)?;
+    instance_network::add_to_linker::<Guest, WasiSockets>(l, Guest::sockets)?;
+    ip_name_lookup::add_to_linker::<Guest, WasiSockets>(l, Guest::sockets)?;
+    tcp::add_to_linker::<Guest, WasiSockets>(l, Guest::sockets)?;
+    tcp_create_socket::add_to_linker::<Guest, WasiSockets>(l, Guest::sockets)?;
+    udp::add_to_linker::<Guest, WasiSockets>(l, Guest::sockets)?;
+    udp_create_socket::add_to_linker::<Guest, WasiSockets>(l, Guest::sockets)
 }
