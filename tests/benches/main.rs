@@ -13,6 +13,8 @@ use mongoqueue_bench::{Ground, Options, Report, Step, run, worker_process};
 use mongoqueue_mongod::{Data, Mongod, Places};
 use mongoqueue_tests::{built, server};
 
+mod count;
+
 /// What makes this program a worker process.
 const WORKER: &str = "worker-process";
 
@@ -26,7 +28,8 @@ const USAGE: &str = "\
 --waiting N        the most jobs of `backlog`, and those that stay waiting in `long` (100,000)
 --long SECONDS     how long the part `long` drains (20)
 --json             one JSON document
---html FILE        a page with tables and plots, beside the rest";
+--html FILE        a page with tables and plots, beside the rest
+--markdown FILE    tables, in a document that has <!-- bench --> and <!-- /bench --> between these";
 
 /// What was asked for on the command line.
 struct Args {
@@ -34,6 +37,7 @@ struct Args {
     check: bool,
     json: bool,
     html: Option<PathBuf>,
+    markdown: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
@@ -51,7 +55,7 @@ fn main() -> Result<()> {
 fn parse(words: &[String]) -> Result<Args> {
     let quick = words.iter().any(|word| word == "--quick");
     let options = if quick { Options::quick() } else { Options::default() };
-    let mut args = Args { options, check: false, json: false, html: None };
+    let mut args = Args { options, check: false, json: false, html: None, markdown: None };
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let mut value = || words.next().with_context(|| format!("{word} wants a value"));
@@ -70,6 +74,7 @@ fn parse(words: &[String]) -> Result<Args> {
             "--waiting" => args.options.waiting = number(value()?)?,
             "--long" => args.options.long = Duration::from_secs(number(value()?)? as u64),
             "--html" => args.html = Some(value()?.into()),
+            "--markdown" => args.markdown = Some(value()?.into()),
             other => bail!("{other:?} is none of\n{USAGE}"),
         }
     }
@@ -81,6 +86,7 @@ fn parse(words: &[String]) -> Result<Args> {
 async fn bench(mut args: Args, words: &[String]) -> Result<()> {
     // The smallest example guest, as the SDK and the compiler make it.
     args.options.guest = Some(std::fs::read(built::guest("pure")?)?);
+    args.options.counter = Some(count::count);
     let (mongod, uri) = somewhere().await?;
     let again = || {
         let mut command = Command::new(std::env::current_exe()?);
@@ -108,6 +114,11 @@ async fn bench(mut args: Args, words: &[String]) -> Result<()> {
     let report = measured.context("interrupted; nothing of the bench is left")??;
     if let Some(file) = &args.html {
         std::fs::write(file, report.page()).with_context(|| file.display().to_string())?;
+    }
+    if let Some(file) = &args.markdown {
+        let before = std::fs::read_to_string(file).unwrap_or_default();
+        let filled = report.markdown_in(&before);
+        std::fs::write(file, filled).with_context(|| file.display().to_string())?;
     }
     if args.json {
         println!("{}", serde_json::to_string(&report)?);

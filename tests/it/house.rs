@@ -17,7 +17,7 @@ pub(crate) fn files(ending: &str) -> Result<Vec<PathBuf>> {
         for entry in fs::read_dir(&folder)? {
             let (path, kind) = entry.map(|entry| (entry.path(), entry.file_type()))?;
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if name.starts_with('.') || name == "target" {
+            if name.starts_with('.') || ["target", "node_modules"].contains(&&*name) {
                 continue;
             }
             if kind?.is_dir() {

@@ -37,6 +37,8 @@ mod running;
 
 mod locks;
 
+mod shards;
+
 mod worker;
 
 mod sandbox;

@@ -5,7 +5,7 @@ use mongoqueue::Handler;
 use crate::error::Result;
 use crate::fill::{Filling, fill};
 use crate::ground::{Ground, QUEUE};
-use crate::raw;
+use crate::raw::{self, Raw};
 
 /// One worker drains `n` jobs with so many bytes of payload.
 pub(crate) async fn by_worker(
@@ -23,5 +23,5 @@ pub(crate) async fn by_worker(
 pub(crate) async fn by_driver(ground: &Ground, n: usize, bytes: usize) -> Result<f64> {
     ground.fresh().await?;
     fill(ground, n, Filling::of(bytes)).await?;
-    raw::drain(ground, n).await
+    raw::drain(&Raw::new(ground), n).await
 }

@@ -2,6 +2,7 @@
 
 use bson::oid::ObjectId;
 use bson::{Bson, DateTime, Document, RawDocumentBuf, doc};
+use mongodb::Collection;
 use tokio::task::JoinSet;
 
 use crate::error::{Error, Result};
@@ -61,6 +62,15 @@ const IN_FLIGHT: usize = 4;
 
 /// So many jobs of that kind.
 pub(crate) async fn fill(ground: &Ground, n: usize, filling: Filling) -> Result<()> {
+    fill_into(&ground.jobs(), n, filling).await
+}
+
+/// The same in that collection.
+pub(crate) async fn fill_into(
+    jobs: &Collection<RawDocumentBuf>,
+    n: usize,
+    filling: Filling,
+) -> Result<()> {
     let size = AT_ONCE.min(BYTES_AT_ONCE / (filling.payload + 300)).max(1);
     let mut inserts: JoinSet<Result<()>> = JoinSet::new();
     for first in (0..n).step_by(size) {
@@ -69,7 +79,7 @@ pub(crate) async fn fill(ground: &Ground, n: usize, filling: Filling) -> Result<
         {
             inserted??;
         }
-        let jobs = ground.jobs();
+        let jobs = jobs.clone();
         inserts.spawn(async move {
             let numbers = first..(first + size).min(n);
             let documents: Result<Vec<_>> = numbers.map(|n| document(n, &filling)).collect();
@@ -84,8 +94,8 @@ pub(crate) async fn fill(ground: &Ground, n: usize, filling: Filling) -> Result<
 }
 
 /// How many jobs are there.
-pub(crate) async fn left(ground: &Ground) -> Result<u64> {
-    Ok(ground.jobs().count_documents(doc! {}).hint(by_id()).await?)
+pub(crate) async fn left(jobs: &Collection<RawDocumentBuf>) -> Result<u64> {
+    Ok(jobs.count_documents(doc! {}).hint(by_id()).await?)
 }
 
 fn by_id() -> mongodb::options::Hint {

@@ -104,7 +104,19 @@ impl Ground {
 
     /// One more connection, as another process would have it.
     pub(crate) async fn connect(&self) -> Result<MongoQueue> {
-        Ok(MongoQueue::connect(&self.uri, self.options()).await?)
+        self.connect_to(JOBS).await
+    }
+
+    /// The same to another collection.
+    pub(crate) async fn connect_to(&self, collection: &str) -> Result<MongoQueue> {
+        let options = ConnectOptions { collection: collection.to_owned(), ..self.options() };
+        Ok(MongoQueue::connect(&self.uri, options).await?)
+    }
+
+    /// An empty collection beside the usual one, after [`fresh`](Self::fresh).
+    pub(crate) async fn beside(&self, collection: &str) -> Result<MongoQueue> {
+        let options = ConnectOptions { collection: collection.to_owned(), ..self.options() };
+        Ok(MongoQueue::init(&self.uri, options).await?)
     }
 
     fn options(&self) -> ConnectOptions {
@@ -113,8 +125,12 @@ impl Ground {
 
     /// The collection of the jobs for the bare driver, at majority as the queue writes it.
     pub(crate) fn jobs(&self) -> Collection<RawDocumentBuf> {
-        let options = CollectionOptions::builder().write_concern(safe()).build();
-        self.database().collection_with_options(JOBS, options)
+        self.jobs_of(JOBS)
+    }
+
+    /// The same of another collection.
+    pub(crate) fn jobs_of(&self, collection: &str) -> Collection<RawDocumentBuf> {
+        jobs(&self.database(), collection)
     }
 
     /// Starts a worker, which ends with [`Running::end`], by itself when it has nothing to do and
@@ -132,8 +148,17 @@ impl Ground {
         n: usize,
         handler: impl Handler,
     ) -> Result<f64> {
-        let options =
-            WorkerOptions { slots: SLOTS, until_empty: true, grace: GRACE, ..Default::default() };
+        self.drain_with(queue, (n, SLOTS), handler).await
+    }
+
+    /// The same with so many slots.
+    pub(crate) async fn drain_with(
+        &self,
+        queue: &Queue,
+        (n, slots): (usize, usize),
+        handler: impl Handler,
+    ) -> Result<f64> {
+        let options = until_empty(slots);
         let worker = Worker::new(&queue.connection(), options).serve(queue.clone(), handler);
         let started = std::time::Instant::now();
         let summary = self.start(worker).ended().await?;
@@ -154,6 +179,17 @@ impl Ground {
         let _: std::result::Result<Document, _> =
             self.client.database("admin").run_command(doc! { "fsync": 1 }).await;
     }
+}
+
+/// A worker that ends when nothing is left.
+pub(crate) fn until_empty(slots: usize) -> WorkerOptions {
+    WorkerOptions { slots, until_empty: true, grace: GRACE, ..WorkerOptions::default() }
+}
+
+/// The collection for the bare driver, at majority as the queue writes it.
+pub(crate) fn jobs(database: &Database, collection: &str) -> Collection<RawDocumentBuf> {
+    let options = CollectionOptions::builder().write_concern(safe()).build();
+    database.collection_with_options(collection, options)
 }
 
 /// Jobs that a worker runs at once where its handlers do nothing: none waits for a slot.

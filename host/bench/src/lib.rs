@@ -42,13 +42,13 @@ mod parts;
 pub use crew::worker_process;
 pub use error::{Error, Result};
 pub use ground::{Again, Ground};
-pub use options::Options;
+pub use options::{Allocated, Counter, Options};
 pub use report::{Figure, Line, Machine, Part, Plot, Report};
 pub use stats::{Spread, arrivals, percentile, ratios};
 pub use targets::{Bound, Judged};
 
 /// What is measured, by name and in words, in this order.
-pub const PARTS: [(&str, &str); 13] = [
+pub const PARTS: [(&str, &str); 15] = [
     ("put", "putting jobs, one by one and many at once"),
     ("drain", "one native worker drains a full queue"),
     ("sandbox", "a fresh sandbox for each job"),
@@ -57,8 +57,10 @@ pub const PARTS: [(&str, &str); 13] = [
     ("backlog", "the claim of one job, by what else waits"),
     ("latency", "from a put to the start of its handler, idle queue"),
     ("load", "from a scheduled arrival to the start of its handler, under load"),
+    ("handlers", "handlers that take their time"),
     ("idle", "what idle workers cost"),
     ("payload", "jobs of 1 MiB"),
+    ("allocations", "what is allocated for a job"),
     ("memory", "memory of a worker process"),
     ("start", "the start of a worker whose component is compiled already"),
     ("growth", "what the server writes for a job"),

@@ -4,6 +4,19 @@ use std::time::Duration;
 
 use crate::Error;
 
+/// What a thread allocated for a while.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Allocated {
+    /// How often; what grows, once more each time.
+    pub count: u64,
+    /// So many bytes, also where they were given back; what grows, by what it grows each time.
+    pub bytes: u64,
+}
+
+/// Calls, and counts what the calling thread allocates until that returns: only the program, whose
+/// allocator it is, can do that.
+pub type Counter = fn(&mut dyn FnMut()) -> Allocated;
+
 /// How to measure.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -26,6 +39,8 @@ pub struct Options {
     /// The component that is measured in the sandbox. Default: `None`, a tiny one that does
     /// nothing.
     pub guest: Option<Vec<u8>>,
+    /// What counts allocations. Default: `None`, they are not measured.
+    pub counter: Option<Counter>,
 }
 
 impl Default for Options {
@@ -39,6 +54,7 @@ impl Default for Options {
             waiting: 100_000,
             long: Duration::from_secs(20),
             guest: None,
+            counter: None,
         }
     }
 }

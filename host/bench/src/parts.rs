@@ -5,9 +5,11 @@ use crate::ground::Ground;
 use crate::options::Options;
 use crate::report::Part;
 
+mod allocations;
 mod backlog;
 mod drain;
 mod growth;
+mod handlers;
 mod idle;
 mod latency;
 mod load;
@@ -30,8 +32,10 @@ pub(crate) async fn measure(name: &str, ground: &Ground, options: &Options) -> R
         "backlog" => backlog::measure(ground, options).await,
         "latency" => latency::measure(ground, options).await,
         "load" => load::measure(ground, options).await,
+        "handlers" => handlers::measure(ground, options).await,
         "idle" => idle::measure(ground, options).await,
         "payload" => payload::measure(ground, options).await,
+        "allocations" => allocations::measure(ground, options).await,
         "memory" => memory::measure(ground, options).await,
         "start" => start::measure(ground, options).await,
         "growth" => growth::measure(ground, options).await,

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::error::{Error, Result, ensure};
 use crate::fill;
-use crate::ground::{Ground, JOBS, QUEUE, safe};
+use crate::ground::{Ground, JOBS, QUEUE, jobs, safe};
 
 /// As a worker has them: batches being marked at once, and being settled at once.
 const MARKS: usize = 2;
@@ -55,7 +55,14 @@ pub(crate) struct Raw {
 
 impl Raw {
     pub(crate) fn new(ground: &Ground) -> Self {
-        Self { client: ground.client.clone(), database: ground.database(), jobs: ground.jobs() }
+        Self::of(ground.client.clone(), ground.name())
+    }
+
+    /// By another connection to the same server.
+    pub(crate) fn of(client: mongodb::Client, database: &str) -> Self {
+        let database = client.database(database);
+        let jobs = jobs(&database, JOBS);
+        Self { client, database, jobs }
     }
 
     /// The first `n` jobs that are due, whole, from a place on or from the head.
@@ -157,8 +164,7 @@ impl Raw {
 }
 
 /// Drains `n` jobs of one queue; answers jobs per second.
-pub(crate) async fn drain(ground: &Ground, n: usize) -> Result<f64> {
-    let raw = Raw::new(ground);
+pub(crate) async fn drain(raw: &Raw, n: usize) -> Result<f64> {
     let (marks, writers) = (Arc::new(Semaphore::new(MARKS)), Arc::new(Semaphore::new(WRITERS)));
     let mut batches: JoinSet<Result<usize>> = JoinSet::new();
     let (mut place, mut done) = (None, 0);
@@ -198,7 +204,7 @@ pub(crate) async fn drain(ground: &Ground, n: usize) -> Result<f64> {
         done += settled??;
     }
     let rate = n as f64 / started.elapsed().as_secs_f64();
-    let left = fill::left(ground).await?;
+    let left = fill::left(&raw.jobs).await?;
     ensure(done == n && left == 0, || format!("{done} of {n} jobs were done, {left} are left"))?;
     Ok(rate)
 }

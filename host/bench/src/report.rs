@@ -7,6 +7,7 @@ use crate::targets::Judged;
 
 mod html;
 mod machine;
+mod markdown;
 mod people;
 mod plot;
 
@@ -131,6 +132,32 @@ impl Report {
     /// A page of HTML with everything, which needs no other file.
     pub fn page(&self) -> String {
         html::page(self)
+    }
+
+    /// Markdown with the machine, the targets and all tables.
+    pub fn markdown(&self) -> String {
+        markdown::report(self)
+    }
+
+    /// A document with [`markdown`](Self::markdown) between its two marks, `<!-- bench -->` and
+    /// `<!-- /bench -->`, in place of what was there; without them, that alone.
+    pub fn markdown_in(&self, document: &str) -> String {
+        markdown::fill(document, &self.markdown())
+    }
+
+    /// Where, when and how long, by name.
+    fn facts(&self) -> [(&'static str, String); 8] {
+        let machine = &self.machine;
+        [
+            ("date", machine.date.clone()),
+            ("mongoqueue", machine.version.to_owned()),
+            ("wasmtime", machine.wasmtime.clone()),
+            ("server", format!("MongoDB {}, {}", machine.server, machine.topology)),
+            ("processor", format!("{}, {} cores", machine.processor, machine.cores)),
+            ("memory", format!("{} GiB", machine.memory_gib)),
+            ("kernel", machine.kernel.clone()),
+            ("took", format!("{:.0} s", self.seconds)),
+        ]
     }
 
     /// The targets that were missed.

@@ -40,11 +40,16 @@ pub(crate) const TARGETS: &[(&str, &str, Bound)] = &[
     ("latency", "p50", AtMost(3.5)),
     ("latency", "p99", AtMost(9.0)),
     ("load", "p99-at-half", AtMost(50.0)),
+    // The slots are the limit, not the queue.
+    ("handlers", "1ms/ideal", AtLeast(0.85)),
+    ("handlers", "50ms/ideal", AtLeast(0.85)),
+    ("handlers", "mixed/ideal", AtLeast(0.85)),
     // Commands a second, percent of a core.
     ("idle", "commands", AtMost(2.0)),
     ("idle", "cpu", AtMost(1.0)),
     ("idle", "busy-beside-idle/alone", AtLeast(0.95)),
     ("payload", "native/raw", AtLeast(0.7)),
+    ("allocations", "copies", AtMost(2.0)),
     // MiB, KiB, milliseconds.
     ("memory", "idle", AtMost(60.0)),
     ("memory", "sandbox", AtMost(300.0)),

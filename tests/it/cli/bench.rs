@@ -5,9 +5,10 @@ use anyhow::{Context, Result, ensure};
 use bson::doc;
 use mongodb::Client;
 use mongoqueue_mongod::Mongod;
-use mongoqueue_tests::{Stage, built, eventually, server, soon};
+use mongoqueue_tests::{FailPoint, Stage, built, eventually, server, soon};
 use serde_json::Value;
 use std::process::Stdio;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 
 use super::{Ran, program, ran, signal};
@@ -49,7 +50,10 @@ async fn every_part_is_measured_and_nothing_is_left() -> Result<()> {
     for name in mongoqueue_bench::names() {
         let page = folder.path().join(format!("{name}.html"));
         let file = page.to_str().context("a path in UTF-8")?;
-        let args = ["--only", name, "--json", "--html", file];
+        let document = folder.path().join(format!("{name}.md"));
+        std::fs::write(&document, "# ours\n<!-- bench --><!-- /bench -->\nend\n")?;
+        let tables = document.to_str().context("a path in UTF-8")?;
+        let args = ["--only", name, "--json", "--html", file, "--markdown", tables];
         let mut documents = little(&mongod, &args).await?.ended(0)?.documents()?;
         ensure!(documents.len() == 1, "{name}: {} documents", documents.len());
         let report = documents.pop().context("one")?;
@@ -70,6 +74,10 @@ async fn every_part_is_measured_and_nothing_is_left() -> Result<()> {
         let page = std::fs::read_to_string(page)?;
         ensure!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"), "{page}");
         ensure!(page.contains(&format!("<h2>{name}<small>")), "{page}");
+        let tables = std::fs::read_to_string(&document)?;
+        ensure!(tables.starts_with("# ours\n<!-- bench -->\n\n`mongoqueue bench"), "{tables}");
+        ensure!(tables.contains(&format!("\n### {name}: ")), "{tables}");
+        ensure!(tables.ends_with("\n<!-- /bench -->\nend\n"), "{tables}");
         let plots = array(&parts[0], "plots")?.len();
         assert_eq!(page.matches("<svg").count(), plots, "{name}");
         assert_eq!(databases(&client).await?, Vec::<String>::new(), "{name}");
@@ -154,4 +162,56 @@ async fn interrupted_it_leaves_nothing_either() -> Result<()> {
         assert_eq!(databases(&client).await?, Vec::<String>::new(), "{part}");
     }
     Ok(())
+}
+
+/// Also where each batch is marked so slowly that the next look comes before: the floor would find
+/// the same jobs again.
+#[tokio::test]
+async fn the_floor_drains_what_is_marked_slowly() -> Result<()> {
+    let stage = Stage::private().await?;
+    let slow = doc! { "failCommands": ["update"], "blockConnection": true, "blockTimeMS": 100 };
+    let fail = FailPoint::on(&stage, slow, None).await?;
+    let args = ["--only=drain", "--quick", "--jobs=1200", "--runs=1", "--json", "--force"];
+    let ended = ran(bench(stage.uri(), &args)?, "").await?.ended(0)?;
+    assert!(fail.off().await? > 0, "{}", ended.stdout);
+    stage.end().await
+}
+
+/// What makes the test below a worker process.
+const ROLE: &str = "MONGOQUEUE_TEST_ROLE";
+
+/// While its standard input is still open, as a bench that waits for it keeps it; and where its
+/// runtime waits for all that blocks a thread of it, as that of `cargo bench` does.
+#[test]
+fn a_worker_process_ends_when_nothing_is_left() -> Result<()> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    if let Ok(role) = std::env::var(ROLE) {
+        let uri = std::env::var("MONGODB_URI")?;
+        return Ok(runtime.block_on(mongoqueue_bench::worker_process(&uri, &role))?);
+    }
+    runtime.block_on(async {
+        let stage = Stage::new().await?;
+        let role = serde_json::json!({
+            "database": stage.database.name(), "workers": 2, "slots": 1, "queue": 0,
+            "components": [], "until_empty": true, "cache": null,
+        });
+        let mut command = Command::new(std::env::current_exe()?);
+        let (_, module) = module_path!().split_once("::").context("a module of this binary")?;
+        let test = format!("{module}::a_worker_process_ends_when_nothing_is_left");
+        command.args(["--exact", &test, "--nocapture"]).kill_on_drop(true);
+        command.env(ROLE, role.to_string()).env("MONGODB_URI", stage.uri());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut input = child.stdin.take().context("its input")?;
+        input.write_all(b"\n").await?;
+        let ended = async {
+            let mut shown = String::new();
+            let output = child.stdout.as_mut().context("its output")?;
+            output.read_to_string(&mut shown).await?;
+            ensure!(child.wait().await?.success() && shown.contains("1 passed"), "{shown}");
+            Ok(())
+        };
+        soon("it ends", ended).await??;
+        drop(input);
+        stage.end().await
+    })
 }

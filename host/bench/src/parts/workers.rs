@@ -55,7 +55,7 @@ async fn drain(ground: &Ground, n: usize, (processes, each): (usize, usize)) -> 
     let mut crew = Crew::start(ground, processes, &Role::drain(ground, each)).await?;
     crew.go().await?;
     let elapsed = crew.ended().await?;
-    let left = left(ground).await?;
+    let left = left(&ground.jobs()).await?;
     ensure(left == 0, || format!("{left} of {n} jobs are left"))?;
     Ok(n as f64 / elapsed.as_secs_f64())
 }

@@ -34,25 +34,13 @@ pub(super) fn page(report: &Report) -> String {
 }
 
 fn machine(report: &Report) -> String {
-    let machine = &report.machine;
-    let memory = format!("{} GiB", machine.memory_gib);
-    let server = format!("MongoDB {}, {}", machine.server, machine.topology);
-    let took = format!("{:.0} s", report.seconds);
-    let rows = [
-        ("date", &machine.date),
-        ("mongoqueue", &machine.version.to_owned()),
-        ("server", &server),
-        ("processor", &format!("{}, {} cores", machine.processor, machine.cores)),
-        ("memory", &memory),
-        ("kernel", &machine.kernel),
-        ("took", &took),
-    ];
-    let rows: String = rows
+    let rows: String = report
+        .facts()
         .iter()
         .map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>", text(value)))
         .collect();
     let command = text(&report.command);
-    let warning = match machine.optimised {
+    let warning = match report.machine.optimised {
         true => "",
         false => "<p class=\"warn\">Built without optimisation: these figures say nothing.</p>\n",
     };
@@ -135,6 +123,7 @@ mod tests {
         let machine = Machine {
             date: "2027-01-31T09:30:00Z".to_owned(),
             version: "0.1.0",
+            wasmtime: "48.0.1".to_owned(),
             optimised: false,
             processor: "a processor".to_owned(),
             cores: 2,
@@ -154,6 +143,7 @@ mod tests {
         for words in [
             "2027-01-31T09:30:00Z",
             "MongoDB 6.0.5, replica set of one",
+            "<dt>wasmtime</dt><dd>48.0.1</dd>",
             "a &lt;worker&gt;",
             "<code>bench --uri &quot;&lt;x&gt;&quot;</code>",
             "class=\"missed\">missed",

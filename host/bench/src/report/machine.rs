@@ -8,6 +8,9 @@ use serde::Serialize;
 use crate::error::Result;
 use crate::ground::Ground;
 
+/// What this program was built with: wasmtime does not say its own version.
+const LOCK: &str = include_str!("../../../../Cargo.lock");
+
 /// The machine of the bench, and the server.
 #[derive(Clone, Debug, Serialize)]
 pub struct Machine {
@@ -15,6 +18,8 @@ pub struct Machine {
     pub date: String,
     /// Of mongoqueue.
     pub version: &'static str,
+    /// Of wasmtime.
+    pub wasmtime: String,
     /// False for a build without optimisation, whose figures say nothing.
     pub optimised: bool,
     /// Of the machine that runs the bench; the server may have another.
@@ -44,6 +49,7 @@ impl Machine {
         Ok(Self {
             date: DateTime::now().try_to_rfc3339_string().unwrap_or_default(),
             version: env!("CARGO_PKG_VERSION"),
+            wasmtime: locked(LOCK, "wasmtime").unwrap_or("unknown").to_owned(),
             optimised: !cfg!(debug_assertions),
             processor: field(&read("/proc/cpuinfo"), "model name")
                 .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
@@ -60,10 +66,11 @@ impl Machine {
 
     /// In a line.
     pub fn words(&self) -> String {
-        let Self { version, processor, cores, memory_gib, server, topology, .. } = self;
+        let Self { version, wasmtime, processor, cores, memory_gib, .. } = self;
+        let Self { server, topology, kernel, .. } = self;
         format!(
-            "mongoqueue {version}, MongoDB {server} ({topology}), {processor}, {cores} cores, \
-             {memory_gib} GiB"
+            "mongoqueue {version}, wasmtime {wasmtime}, MongoDB {server} ({topology}), {processor}, \
+             {cores} cores, {memory_gib} GiB, {kernel}"
         )
     }
 }
@@ -76,6 +83,12 @@ fn topology(hello: &Document) -> String {
         1 => "replica set of one".to_owned(),
         n => format!("replica set of {n}"),
     }
+}
+
+/// The version of a package in a lock file.
+fn locked<'a>(lock: &'a str, name: &str) -> Option<&'a str> {
+    let (_, package) = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?;
+    package.split_once('"').map(|(version, _)| version)
 }
 
 /// The first `name : value` of a text of the kernel.
@@ -93,6 +106,14 @@ mod tests {
         assert_eq!(topology(&doc! { "hosts": ["a:1"] }), "replica set of one");
         assert_eq!(topology(&doc! { "hosts": ["a:1", "b:1", "c:1"] }), "replica set of 3");
         assert_eq!(topology(&doc! { "msg": "isdbgrid" }), "sharded cluster");
+    }
+
+    #[test]
+    fn the_version_that_was_built() {
+        let version = locked(LOCK, "wasmtime");
+        let major = version.and_then(|it| it.split('.').next()?.parse::<u32>().ok());
+        assert!(major.is_some_and(|major| major >= 48), "{version:?}");
+        assert_eq!(locked(LOCK, "wasm"), None);
     }
 
     #[test]

@@ -54,6 +54,11 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "FILE.html")]
     pub(crate) html: Option<PathBuf>,
 
+    /// Write the tables as Markdown here. A document that has the lines <!-- bench --> and
+    /// <!-- /bench --> keeps all but what is between them.
+    #[arg(long, value_name = "FILE.md")]
+    pub(crate) markdown: Option<PathBuf>,
+
     /// Measure although the database holds a queue, which the bench slows down.
     #[arg(long)]
     pub(crate) force: bool,

@@ -23,7 +23,7 @@ pub(super) async fn run(global: &Global, show: Show, args: BenchArgs) -> Result<
     }
     let options = args.options();
     options.check()?;
-    if let Some(file) = &args.html {
+    for file in args.html.iter().chain(&args.markdown) {
         writable(file)?;
     }
     let mut signals = Signals::listen()?;
@@ -69,6 +69,11 @@ async fn measure(ground: &Ground, options: &Options, show: Show) -> Result<Repor
 fn answer(show: Show, args: &BenchArgs, report: &Report) -> Result<()> {
     if let Some(file) = &args.html {
         fs::write(file, report.page()).map_err(|error| unwritable(file, &error))?;
+    }
+    if let Some(file) = &args.markdown {
+        let written = fs::read_to_string(file)
+            .and_then(|before| fs::write(file, report.markdown_in(&before)));
+        written.map_err(|error| unwritable(file, &error))?;
     }
     if show.json {
         let value = serde_json::to_value(report).map_err(|error| {
