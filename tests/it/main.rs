@@ -45,6 +45,8 @@ mod hostile;
 
 mod cli;
 
+mod embedding;
+
 mod docs;
 
 mod house;
