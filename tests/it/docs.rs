@@ -19,7 +19,7 @@ mod names;
 mod tour;
 
 /// The text of a file of the checkout.
-fn text(path: impl AsRef<Path>) -> Result<String> {
+pub(crate) fn text(path: impl AsRef<Path>) -> Result<String> {
     let path = path.as_ref();
     fs::read_to_string(built::checkout().join(path)).with_context(|| path.display().to_string())
 }
@@ -40,7 +40,7 @@ fn documents() -> Result<Vec<(String, String)>> {
 }
 
 /// The blocks of code in this language.
-fn blocks(text: &str, language: &str) -> Vec<String> {
+pub(crate) fn blocks(text: &str, language: &str) -> Vec<String> {
     let mut blocks = Vec::new();
     let mut lines = text.lines();
     while let Some(line) = lines.next() {

@@ -49,6 +49,8 @@ mod languages;
 
 mod cli;
 
+mod embedding;
+
 mod docs;
 
 mod house;

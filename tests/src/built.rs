@@ -45,6 +45,39 @@ pub fn cli() -> Result<PathBuf> {
     cli.clone().map_err(|error| anyhow!("{error}"))
 }
 
+/// A program of the documents: an example of `host/queue` or `host/wasmtime`.
+///
+/// # Errors
+/// What cargo says.
+pub fn example(name: &str) -> Result<PathBuf> {
+    static EXAMPLES: OnceLock<Result<Files, String>> = OnceLock::new();
+    let built = EXAMPLES.get_or_init(|| {
+        let named = EMBEDDING.iter().flat_map(|name| ["--example", *name]);
+        let what: Vec<&str> = std::iter::once("--workspace").chain(named).collect();
+        build(&what, "").map_err(|error| format!("{error:#}"))
+    });
+    let built = built.as_ref().map_err(|error| anyhow!("{error}"))?;
+    built.get(name).cloned().with_context(|| format!("no example {name:?}"))
+}
+
+/// What [`example`] knows.
+pub const EMBEDDING: [&str; 5] =
+    ["native_handlers", "wasmtime_producer", "sandbox_loop", "wasmtime_host", "two_tenants"];
+
+/// The shared library of `host/c`.
+///
+/// # Errors
+/// What cargo says.
+pub fn library() -> Result<PathBuf> {
+    static LIBRARY: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let library = LIBRARY.get_or_init(|| {
+        let built = build(&["--workspace", "--lib"], std::env::consts::DLL_SUFFIX);
+        let library = built.and_then(|mut it| it.remove("mongoqueue").context("no library"));
+        library.map_err(|error| format!("{error:#}"))
+    });
+    library.clone().map_err(|error| anyhow!("{error}"))
+}
+
 /// The root of the checkout.
 pub fn checkout() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));

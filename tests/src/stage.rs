@@ -64,6 +64,14 @@ impl Stage {
         &self.uri
     }
 
+    /// The same with the path that names the database, for programs that take no other word.
+    pub fn uri_of_database(&self) -> String {
+        let (servers, options) = self.uri.split_once('?').unwrap_or((&self.uri, ""));
+        let (scheme, servers) = servers.split_once("://").unwrap_or(("mongodb", servers));
+        let servers = servers.split('/').next().unwrap_or(servers);
+        format!("{scheme}://{servers}/{}?{options}", self.database.name())
+    }
+
     /// The queue that most tests use: `q`.
     ///
     /// # Errors

@@ -164,12 +164,13 @@ fn cargo(words: &[&str]) -> Result<()> {
     }
     for pair in words.windows(2) {
         let there = match pair {
-            ["-p" | "--package", package] => package
-                .strip_prefix("mongoqueue-")
-                .map(|package| ["cli", "guest", "tests", "mongod", "wasmtime"].contains(&package)),
+            ["-p" | "--package", package] => package.strip_prefix("mongoqueue-").map(|package| {
+                ["c", "cli", "guest", "tests", "mongod", "wasmtime"].contains(&package)
+            }),
             ["--example", example] => {
-                let file = format!("guest/rust/examples/{example}.rs");
-                Some(built::checkout().join(file).is_file())
+                let rooms = ["guest/rust", "host/queue", "host/wasmtime"];
+                let file = |room| format!("{room}/examples/{example}.rs");
+                Some(rooms.iter().any(|room| built::checkout().join(file(room)).is_file()))
             }
             ["--path", path] => Some(built::checkout().join(path).join("Cargo.toml").is_file()),
             _ => None,
