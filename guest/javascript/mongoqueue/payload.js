@@ -37,8 +37,12 @@ const isJson = (contentType) => {
   return media === JSON_TYPE || media.endsWith('+json');
 };
 
+// The host's bindings may make arrays of another kind than ours.
+const bytes = (data) => (data instanceof Uint8Array ? data : Uint8Array.from(data));
+
 /** JSON as a value, anything else as its bytes. */
-export function read({ contentType, data }) {
+export function read({ contentType, data: given }) {
+  const data = bytes(given);
   return isJson(contentType) ? JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data), exact) : data;
 }
 

@@ -1,5 +1,6 @@
 //! What every SDK does alike: the payload names the case. Tried by `tests/it/languages`.
 
+use std::io::Write;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -60,7 +61,7 @@ fn case(job: &Job<Payload>, payload: &Value) -> Result<Value> {
         "log" => {
             log::info("one");
             log::warn("two");
-            println!("three");
+            writeln!(std::io::stdout(), "three")?;
             Ok(Value::Null)
         }
         "remaining" => Ok(u64::try_from(remaining().as_millis())?.into()),

@@ -8,8 +8,8 @@
  * by MQ_HANDLE, one of another kind by MQ_KIND. Each is closed with mq_close. A handle that a call
  * gives is set to 0 first. Text is UTF-8 that ends with a NUL; options are JSON or NULL.
  *
- * After fork only the parent may call: a child is answered by MQ_FORKED, unless its parent had not
- * called the library. exec is fine.
+ * After fork only the parent may call: a child is answered by MQ_FORKED, with nothing else touched,
+ * unless its parent had not called the library. exec is fine.
  */
 #ifndef MONGOQUEUE_H
 #define MONGOQUEUE_H

@@ -44,7 +44,8 @@ impl Folder {
         let steps = steps["next"].as_array().context("what is next")?;
         let steps: Vec<&str> = steps.iter().filter_map(|step| step.as_str()).collect();
         let here = steps.iter().filter(|step| !step.starts_with("mongoqueue "));
-        for step in here.clone() {
+        let here: Vec<&str> = here.copied().collect();
+        for step in &here {
             run(&handler, step)?;
         }
         let component = handler.join(language.component);

@@ -53,7 +53,7 @@ assert mq.mq_heartbeat(lease) == HANDLE
 
 child = os.fork()
 if child == 0:
-    os._exit(0 if new(mq.mq_stats, queue)[0] == FORKED else 1)
+    os._exit(0 if mq.mq_heartbeat(lease) == FORKED else 1)
 assert os.waitpid(child, 0)[1] == 0
 assert new(mq.mq_stats, queue)[0] == 0
 
