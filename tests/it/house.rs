@@ -250,8 +250,9 @@ fn the_crates_keep_apart() -> Result<()> {
     for package in packages.iter().filter(|package| name(package) != "mongoqueue-cli") {
         let all = dependencies(package)?;
         ensure!(!all.contains(&"mongoqueue-cli"), "{} needs the command line", name(package));
-        let ours: Vec<&str> =
+        let mut ours: Vec<&str> =
             all.iter().filter(|name| name.starts_with("mongoqueue")).copied().collect();
+        ours.sort_unstable();
         let wasmtime = all.iter().any(|name| name.starts_with("wasmtime"));
         match name(package) {
             "mongoqueue" | "mongoqueue-mongod" | "mongoqueue-guest" => {

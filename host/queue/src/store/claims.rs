@@ -153,11 +153,12 @@ impl Store {
         }
     }
 
-    /// Those of `ids` that `token` holds now.
+    /// Those of `ids` that `token` holds now, by the word of whoever is the primary.
     async fn held_by(&self, queue: &str, token: Token, ids: Vec<Bson>) -> Result<HashSet<JobId>> {
         let failed = |e| Error::from_driver(CLAIMING, e);
+        let n = ids.len();
         let filter = held_filter(queue, token, ids);
-        let find = self.inner.jobs.find(filter).projection(doc! { "_id": 1 });
+        let find = self.confirmed(filter, n).projection(doc! { "_id": 1 });
         let mut found = find.await.map_err(failed)?;
         let mut held = HashSet::new();
         while found.advance().await.map_err(failed)? {

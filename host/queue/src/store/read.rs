@@ -4,9 +4,10 @@
 
 use std::time::Duration;
 
-use bson::{Bson, Document, RawDocument, doc};
+use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
-use mongodb::options::Hint;
+use mongodb::action::Find;
+use mongodb::options::{Hint, ReadConcern};
 
 use super::setup::FINISHED_INDEX;
 use super::transact::Target;
@@ -42,6 +43,9 @@ pub(crate) struct ListQuery<'a> {
 }
 
 const READING: &str = "read jobs";
+
+/// Without a majority there is no answer to wait for.
+const CONFIRMED: Duration = Duration::from_secs(10);
 
 impl Store {
     /// The job, on whatever queue it is.
@@ -117,6 +121,16 @@ impl Store {
             }
         }
         Ok(seen)
+    }
+
+    /// A find of `n` jobs at the most that was answered by the primary: one that has been replaced,
+    /// and doesn't know it yet, doesn't answer. Costs the server a write of nothing at majority, so
+    /// it is for what is decided by what isn't there, and happens seldom.
+    pub(super) fn confirmed(&self, filter: Document, n: usize) -> Find<'_, RawDocumentBuf> {
+        // In one answer: the server confirms no further ones.
+        let size = u32::try_from(n).unwrap_or(u32::MAX).saturating_add(1);
+        let find = self.inner.jobs.find(filter).batch_size(size);
+        find.read_concern(ReadConcern::linearizable()).max_time(CONFIRMED)
     }
 
     /// Counts by state, and the age of the oldest job that is ready.

@@ -159,7 +159,7 @@ impl Store {
         let ids: Vec<Bson> = settlements.iter().map(|s| s.id.to_bson()).collect();
         let queues: Vec<&str> = queues.into_iter().collect();
         let filter = doc! { "_id": { "$in": ids }, "queue": { "$in": queues } };
-        let jobs = self.inner.jobs.find(filter).projection(doc! { "claim.token": 1 });
+        let jobs = self.confirmed(filter, settlements.len()).projection(doc! { "claim.token": 1 });
         let mut found = jobs.await.map_err(failed)?;
         let mut held = HashSet::new();
         while found.advance().await.map_err(failed)? {
