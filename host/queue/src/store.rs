@@ -1,8 +1,9 @@
 //! The only room that runs commands on the collections.
 //!
 //! Beside the jobs' collection (`jobs`) live `jobs.leases`, `jobs.turns`, `jobs.bell`,
-//! `jobs.locks` and `jobs.meta`. Write and read concern are set here, whatever the URI says: puts and settlements
-//! wait for the majority and its journal, so that no failover loses an acknowledged one.
+//! `jobs.locks` and `jobs.meta`. Write and read concern are set here, whatever the URI says: puts
+//! and settlements wait for the majority and its journal, so that no failover loses an acknowledged
+//! one.
 
 use std::sync::Arc;
 use std::time::Duration;
