@@ -101,11 +101,12 @@ struct Jobs {
 }
 
 impl Jobs {
-    /// The job, when it is completed or dead.
+    /// The job, when it is completed or dead; one that came to another end never will be.
     async fn ended(&self, id: &str) -> Result<Job> {
         let id: JobId = id.parse()?;
         eventually(&format!("{id} ends"), async || {
             let job = self.queue.get(&id).await?;
+            ensure!(job.state != State::Cancelled, "{job:?}");
             let over = matches!(job.state, State::Completed | State::Dead);
             Ok(over.then_some(job))
         })
