@@ -9,6 +9,6 @@ pub use attempt::Attempt;
 pub use claimed::Lease;
 pub use run::RunError;
 
-pub(crate) use claimed::{state_after, verdict};
+pub(crate) use claimed::verdict;
 pub(crate) use hold::Hold;
 pub(crate) use run::CatchPanic;

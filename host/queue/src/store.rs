@@ -44,7 +44,7 @@ pub use read::Stats;
 
 pub(crate) use put::Draft;
 pub(crate) use read::ListQuery;
-pub(crate) use settle::{Renewed, Settlement, Verdict};
+pub(crate) use settle::{Renewed, Settled, Settlement, Verdict};
 #[cfg(test)]
 pub(crate) use settle::{steps, steps_of_one};
 pub(crate) use setup::CLAIM_INDEX;

@@ -1,5 +1,6 @@
 //! What becomes of a job by how its attempt ends.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -10,7 +11,7 @@ use mongoqueue::{
 };
 use mongoqueue_tests::{Running, Stage};
 
-use super::{HOUR, assert_empty, drain, put, until_empty, worker};
+use super::{Gate, HOUR, assert_empty, drain, put, until_empty, worker};
 
 /// One job, once attempted by `handler`.
 async fn once<F, Fut>(
@@ -232,5 +233,52 @@ async fn nothing_is_left_of_what_is_done() -> Result<()> {
     let summary = drain(&stage, until_empty(64), from_fn(async |_| anyhow::Ok(()))).await?;
     assert_eq!(summary, Summary { completed: 1_200, ..Summary::default() });
     assert_empty(&stage).await?;
+    stage.end().await
+}
+
+/// The lease is renewed too seldom for the worker to hear of it before the end.
+#[tokio::test]
+async fn a_cancel_that_the_worker_did_not_hear_of_is_told_with_the_end() -> Result<()> {
+    let stage = Stage::new().await?;
+    let queue = stage.queue()?;
+    let ids = put(&stage, 4, PutOptions { max_attempts: Some(1), ..PutOptions::default() }).await?;
+    let gate = Gate::new();
+    let handler = {
+        let gate = gate.clone();
+        from_fn(move |attempt: Attempt| {
+            let gate = gate.clone();
+            async move {
+                gate.pass().await;
+                match attempt.job().payload.deserialize() {
+                    Ok(0) => Outcome::Released { delay: HOUR },
+                    Ok(1) => Outcome::Failed(Failure::new("its last").retry_after(HOUR)),
+                    Ok(2) => Outcome::Failed(Failure::new("never").reject()),
+                    _ => Outcome::Failed(Failure::new("nobody cancelled it")),
+                }
+            }
+        })
+    };
+    let mut running = Running::start(worker(&stage, until_empty(4), handler)?);
+    gate.begun(4).await?;
+    for id in &ids[..3] {
+        queue.cancel(id).await?;
+    }
+    gate.open(4);
+    let mut told = HashMap::new();
+    for _ in 0..4 {
+        let end = |event: &WorkerEvent| match event {
+            WorkerEvent::Finished { id, state, .. } => Some((id.clone(), *state)),
+            _ => None,
+        };
+        let (id, state) = running.events.until("an attempt ends", end).await?;
+        told.insert(id, state);
+    }
+    let summary = running.ended().await?;
+    assert_eq!(summary, Summary { released: 1, failed: 3, dead: 2, ..Summary::default() });
+    for (id, state) in
+        ids.iter().zip([State::Cancelled, State::Cancelled, State::Dead, State::Dead])
+    {
+        assert_eq!((told[id], queue.get(id).await?.state), (Some(state), state));
+    }
     stage.end().await
 }

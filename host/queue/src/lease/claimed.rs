@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Attempt, Hold};
 use crate::check::duration_is_valid;
 use crate::error::{Error, Result};
-use crate::job::{Event, Job, Progress, State, Token};
+use crate::job::{Job, Progress, State, Token};
 use crate::outcome::{Disposition, Failure, Outcome};
 use crate::payload::Payload;
 use crate::store::{Settlement, Verdict};
@@ -175,20 +175,6 @@ impl Drop for Lease {
             let _: Result<_, Error> = store.settle_one(&settlement).await;
         });
     }
-}
-
-/// Where an outcome leaves the job; `None` when it is removed.
-pub(crate) fn state_after(job: &Job, outcome: &Outcome, cancelled: bool) -> Option<State> {
-    let spent = job.attempt() >= job.max_attempts;
-    let event = match outcome {
-        Outcome::Completed(_) if job.retain.is_none() => return None,
-        Outcome::Completed(_) => Event::Complete,
-        Outcome::Failed(failure) if failure.disposition == Disposition::Reject => Event::Reject,
-        Outcome::Failed(_) => Event::Fail { spent, cancelled },
-        Outcome::Released { .. } => Event::Release { cancelled },
-        Outcome::HandedBack => Event::HandBack { cancelled },
-    };
-    State::Running.after(event)
 }
 
 /// What an outcome means for the job: pure, `chance` in `0.0..1.0` spreads the retries.

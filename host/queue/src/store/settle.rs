@@ -65,29 +65,38 @@ pub(crate) enum Renewed {
     Lost,
 }
 
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    /// Their positions: their tokens hold nothing any more, nothing was written.
+    pub(crate) lost: Vec<usize>,
+    /// Of the others, those that are neither completed nor gone.
+    pub(crate) states: HashMap<JobId, State>,
+}
+
 const SETTLING: &str = "settle jobs";
 
 impl Store {
-    /// Settles a batch in one transaction, and closes the leases that it empties. Answers the
-    /// positions of those that were lost: their tokens hold nothing any more, nothing was written.
+    /// Settles a batch in one transaction, and closes the leases that it empties.
     pub(crate) async fn settle(
         &self,
         batch: &[Settlement],
         emptied: &[(Arc<str>, Token)],
-    ) -> Result<Vec<usize>> {
+    ) -> Result<Settled> {
         self.expire_kept(batch).await?;
         let mut left: Vec<usize> = (0..batch.len()).collect();
-        let mut lost = Vec::new();
+        let mut settled = Settled::default();
         loop {
             let held: Vec<&Settlement> = left.iter().filter_map(|&i| batch.get(i)).collect();
             let steps = steps(&held, emptied);
             if steps.is_empty() {
-                return Ok(lost);
+                return Ok(settled);
             }
             match self.transact(SETTLING, Safety::Majority, &steps).await {
-                Ok(_) => {
+                Ok(answers) => {
                     self.ring_for(&held);
-                    return Ok(lost);
+                    settled.states.extend(answers.into_iter().flat_map(|answer| answer.states));
+                    return Ok(settled);
                 }
                 Err(Aborted::Failed(error)) => return Err(error),
                 Err(Aborted::Unmet) => {}
@@ -102,7 +111,7 @@ impl Store {
                 left = kept;
                 continue;
             }
-            lost.extend(gone);
+            settled.lost.extend(gone);
             left = kept;
         }
     }
@@ -113,7 +122,7 @@ impl Store {
         match self.transact(SETTLING, Safety::Majority, &steps_of_one(settlement)).await {
             Ok(answers) => {
                 self.ring_for(&[settlement]);
-                Ok(answers.first().and_then(|answer| answer.state))
+                Ok(answers.first().and_then(|answer| answer.states.get(&settlement.id).copied()))
             }
             Err(Aborted::Unmet) => Err(Error::LeaseLost { id: settlement.id.clone() }),
             Err(Aborted::Failed(error)) => Err(error),
@@ -254,10 +263,10 @@ impl Store {
 pub(crate) fn steps_of_one(settlement: &Settlement) -> [Step; 3] {
     let Settlement { queue, id, token, .. } = settlement;
     let write = settlement.transition();
-    let returning = matches!(write.change, Change::Update(_));
+    let stays = matches!(write.change, Change::Update(_));
     let mut write = Step::new(Target::Jobs, write).expect(1..=1);
-    if returning {
-        write = write.returning();
+    if stays {
+        write = write.telling(vec![id.to_bson()]);
     }
     [
         write,
@@ -271,8 +280,11 @@ pub(crate) fn steps_of_one(settlement: &Settlement) -> [Step; 3] {
 pub(crate) fn steps(settlements: &[&Settlement], emptied: &[(Arc<str>, Token)]) -> Vec<Step> {
     let mut removals: HashMap<(&str, Token), Vec<Bson>> = HashMap::new();
     let mut returns: HashMap<(&str, Token), Vec<Bson>> = HashMap::new();
-    let mut updates = Vec::new();
+    let (mut updates, mut telling) = (Vec::new(), Vec::new());
     for settlement in settlements {
+        if !matches!(settlement.verdict, Verdict::Remove | Verdict::Keep { .. }) {
+            telling.push(settlement.id.to_bson());
+        }
         let key = (settlement.queue.as_ref(), settlement.token);
         match settlement.verdict {
             Verdict::Remove => removals.entry(key).or_default().push(settlement.id.to_bson()),
@@ -290,12 +302,11 @@ pub(crate) fn steps(settlements: &[&Settlement], emptied: &[(Arc<str>, Token)]) 
     );
     let leases = emptied.iter().map(|(queue, token)| transition::close_lease(queue, *token));
     [
-        (Target::Jobs, removals.collect::<Vec<_>>(), removed..=removed),
-        (Target::Jobs, updates, updated..=updated),
-        (Target::Leases, leases.collect(), 0..=u64::MAX),
+        Step::of_many(Target::Jobs, removals.collect()).expect(removed..=removed),
+        Step::of_many(Target::Jobs, updates).expect(updated..=updated).telling(telling),
+        Step::of_many(Target::Leases, leases.collect()),
     ]
     .into_iter()
-    .filter(|(_, writes, _)| !writes.is_empty())
-    .map(|(target, writes, expect)| Step { target, writes, expect, returning: false })
+    .filter(|step| !step.writes.is_empty())
     .collect()
 }

@@ -4,18 +4,19 @@
 //! start, with jitter and a bound; at a commit whose result is unknown, the commit alone, which
 //! the server answers the same way twice.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use bson::{Bson, Document, doc};
 use mongodb::ClientSession;
 use mongodb::error::{TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
-use mongodb::options::{Acknowledgment, ReadConcern, WriteConcern};
+use mongodb::options::{Acknowledgment, Hint, ReadConcern, WriteConcern};
 
 use super::{PATIENCE, Store};
 use crate::breaks::{self, Break};
 use crate::error::{Error, Result};
-use crate::job::State;
+use crate::job::{JobId, State};
 use crate::transition::{Change, Reach, Transition};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +34,8 @@ pub(crate) struct Step {
     pub(crate) writes: Vec<Transition>,
     /// How many documents have to match in all.
     pub(crate) expect: RangeInclusive<u64>,
-    /// Answer the state of the one job after the write.
-    pub(crate) returning: bool,
+    /// Answer the states that these jobs have after the writes, which name them all.
+    pub(crate) telling: Vec<Bson>,
 }
 
 impl Step {
@@ -43,7 +44,7 @@ impl Step {
     }
 
     pub(crate) fn of_many(target: Target, writes: Vec<Transition>) -> Self {
-        Self { target, writes, expect: 0..=u64::MAX, returning: false }
+        Self { target, writes, expect: 0..=u64::MAX, telling: Vec::new() }
     }
 
     pub(crate) fn expect(mut self, n: RangeInclusive<u64>) -> Self {
@@ -51,17 +52,24 @@ impl Step {
         self
     }
 
-    pub(crate) fn returning(mut self) -> Self {
-        self.returning = true;
+    pub(crate) fn telling(mut self, jobs: Vec<Bson>) -> Self {
+        self.telling = jobs;
         self
+    }
+
+    /// One command can write to one job and tell its state.
+    fn tells_by_itself(&self) -> bool {
+        matches!(self.writes.as_slice(), [write] if matches!(write.change, Change::Update(_)))
+            && self.telling.len() == 1
     }
 }
 
 /// What a step did.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) n: u64,
-    pub(crate) state: Option<State>,
+    /// Of the jobs that it was to tell of.
+    pub(crate) states: HashMap<JobId, State>,
 }
 
 /// Which copies a commit waits for.
@@ -204,13 +212,35 @@ impl Store {
         step: &Step,
     ) -> Result<Answer, mongodb::error::Error> {
         let command = self.command(step);
-        let reply = self.inner.database.run_command(command).session(session).await?;
+        let reply = self.inner.database.run_command(command).session(&mut *session).await?;
         if let Ok(errors) = reply.get_array("writeErrors")
             && let Some(error) = errors.first()
         {
             return Err(mongodb::error::Error::custom(error.to_string()));
         }
-        Ok(read_answer(step, &reply))
+        let mut answer = read_answer(step, &reply);
+        if !step.telling.is_empty() && !step.tells_by_itself() {
+            answer.states = self.read_states(session, step).await?;
+        }
+        Ok(answer)
+    }
+
+    /// As the transaction itself has just written them.
+    async fn read_states(
+        &self,
+        session: &mut ClientSession,
+        step: &Step,
+    ) -> Result<HashMap<JobId, State>, mongodb::error::Error> {
+        let jobs = self.target(step.target).clone_with_type::<Document>();
+        let filter = doc! { "_id": { "$in": step.telling.clone() } };
+        let find =
+            jobs.find(filter).projection(doc! { "state": 1 }).hint(Hint::Keys(doc! { "_id": 1 }));
+        let mut found = find.session(&mut *session).await?;
+        let mut states = HashMap::new();
+        while let Some(job) = found.next(session).await.transpose()? {
+            states.extend(read_state(&job));
+        }
+        Ok(states)
     }
 
     fn command(&self, step: &Step) -> Document {
@@ -221,7 +251,7 @@ impl Store {
             let (filter, hint) = (write.filter.clone(), hint(&write.filter));
             let many = write.reach == Reach::Many;
             statements.push(match &write.change {
-                Change::Update(u) if step.returning => {
+                Change::Update(u) if step.tells_by_itself() => {
                     return doc! {
                         "findAndModify": name, "query": filter, "update": u.clone(), "new": true,
                         "fields": { "state": 1 }, "hint": hint,
@@ -247,12 +277,16 @@ impl Store {
 }
 
 fn read_answer(step: &Step, reply: &Document) -> Answer {
-    if step.returning {
+    if step.tells_by_itself() {
         let job = reply.get_document("value").ok();
-        let state = job.and_then(|job| job.get_str("state").ok()?.parse().ok());
-        return Answer { n: u64::from(job.is_some()), state };
+        let states = job.and_then(read_state).into_iter().collect();
+        return Answer { n: u64::from(job.is_some()), states };
     }
-    Answer { n: reply.get("n").and_then(whole).unwrap_or(0), state: None }
+    Answer { n: reply.get("n").and_then(whole).unwrap_or(0), states: HashMap::new() }
+}
+
+fn read_state(job: &Document) -> Option<(JobId, State)> {
+    Some((JobId::from_bson(job.get("_id")?)?, job.get_str("state").ok()?.parse().ok()?))
 }
 
 /// What names its documents finds them by that: without a hint the server tries other indexes too.

@@ -12,10 +12,10 @@ use super::shared::{Shared, pause};
 use crate::breaks::{self, Break};
 use crate::error::{Error, Result};
 use crate::job::{State, Token};
-use crate::lease::{Attempt, Hold, state_after, verdict};
+use crate::lease::{Attempt, Hold, verdict};
 use crate::outcome::{Failure, Outcome};
 use crate::payload::Payload;
-use crate::store::Settlement;
+use crate::store::{Settled, Settlement};
 
 /// Ends that may wait: beyond it attempts wait with theirs, so that memory stays bounded.
 pub(super) const WAITING: usize = 1_024;
@@ -150,10 +150,10 @@ async fn write(shared: &Shared, batch: Vec<End>) {
             continue;
         }
         match write_once(shared, &part).await {
-            Ok(lost) => {
+            Ok(settled) => {
                 failures = 0;
                 shared.no_trouble();
-                report(shared, part, &lost);
+                report(shared, part, &settled);
             }
             // A single one that the database will never take: the attempt has failed.
             Err(error) if !error.is_transient() && part.len() == 1 => {
@@ -178,8 +178,7 @@ async fn write(shared: &Shared, batch: Vec<End>) {
     }
 }
 
-/// Answers the positions of those that their tokens no longer hold.
-async fn write_once(shared: &Shared, part: &[End]) -> Result<Vec<usize>> {
+async fn write_once(shared: &Shared, part: &[End]) -> Result<Settled> {
     let settlements: Vec<Settlement> = part
         .iter()
         .filter_map(|end| Some(end.settlement(shared, end.outcome.as_deref()?)))
@@ -203,16 +202,19 @@ fn emptied(part: &[End]) -> Vec<(Arc<str>, Token)> {
     emptied
 }
 
-fn report(shared: &Shared, part: Vec<End>, lost: &[usize]) {
+fn report(shared: &Shared, part: Vec<End>, settled: &Settled) {
     for (position, end) in part.into_iter().enumerate() {
-        if lost.contains(&position) {
+        if settled.lost.contains(&position) {
             end.hold.settled(1);
             say_lost(shared, &end);
             continue;
         }
         let Some(outcome) = &end.outcome else { continue };
-        let cancelled = end.attempt.cancel_was_asked();
-        let state = state_after(end.attempt.job(), outcome, cancelled);
+        let job = end.attempt.job();
+        let state = match **outcome {
+            Outcome::Completed(_) => job.retain.map(|_| State::Completed),
+            _ => settled.states.get(&job.id).copied(),
+        };
         shared.count(|summary| match **outcome {
             Outcome::Completed(_) => summary.completed += 1,
             Outcome::Failed(_) => {
@@ -223,10 +225,10 @@ fn report(shared: &Shared, part: Vec<End>, lost: &[usize]) {
             Outcome::HandedBack => summary.handed_back += 1,
         });
         shared.say(|| WorkerEvent::Finished {
-            queue: end.attempt.job().queue.clone(),
-            id: end.attempt.job().id.clone(),
+            queue: job.queue.clone(),
+            id: job.id.clone(),
             token: end.hold.token,
-            attempt: end.attempt.job().attempt(),
+            attempt: job.attempt(),
             elapsed: end.elapsed,
             outcome: outcome.clone(),
             state,
