@@ -64,6 +64,15 @@ pub fn example(name: &str) -> Result<PathBuf> {
 pub const EMBEDDING: [&str; 5] =
     ["native_handlers", "wasmtime_producer", "sandbox_loop", "wasmtime_host", "two_tenants"];
 
+/// The program of `examples/service`.
+///
+/// # Errors
+/// What cargo says.
+pub fn service() -> Result<PathBuf> {
+    let mut built = build(&["--workspace", "--bin", "mongoqueue-service"], "")?;
+    built.remove("mongoqueue-service").context("no program")
+}
+
 /// The shared library of `host/c`.
 ///
 /// # Errors

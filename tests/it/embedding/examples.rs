@@ -1,11 +1,15 @@
 //! The programs of docs/embedding.md, as cargo builds them, against the tests' server.
 
 use std::collections::BTreeSet;
+use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use mongoqueue::{ConnectOptions, JobId, ListOptions, MongoQueue, State};
-use mongoqueue_tests::{Stage, built};
+use mongoqueue_tests::{Stage, built, eventually, soon};
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::Command;
 
 use super::run;
 use crate::house;
@@ -130,5 +134,60 @@ blue on red: Error: opening red: the host grants no queue of this name (access-d
         let payloads: Vec<Value> = jobs.iter().map(|job| job.payload.to_json()).collect();
         assert_eq!(payloads, [json!({ "of": name })]);
     }
+    stage.end().await
+}
+
+/// One request with one answer: its status and its JSON.
+async fn ask(address: &str, request: &str, body: &str) -> Result<(u16, Value)> {
+    let mut stream = TcpStream::connect(address).await?;
+    let head = format!(
+        "{request} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(format!("{head}{body}").as_bytes()).await?;
+    let mut answer = String::new();
+    soon("an answer", stream.read_to_string(&mut answer)).await??;
+    let status = answer.split(' ').nth(1).context("no status")?.parse()?;
+    let (_, body) = answer.split_once("\r\n\r\n").context("no body")?;
+    Ok((status, serde_json::from_str(body).with_context(|| body.to_owned())?))
+}
+
+#[tokio::test]
+async fn a_web_service_works_its_own_jobs_and_stops_in_good_order() -> Result<()> {
+    let stage = Stage::new().await?;
+    let mut command = Command::new(built::service()?);
+    command.args([stage.uri_of_database(), guest("misbehave")?, "127.0.0.1:0".to_owned()]);
+    let mut service = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+    let mut lines = BufReader::new(service.stdout.take().context("no output")?).lines();
+    let first = soon("it listens", lines.next_line()).await??.context("it ended")?;
+    let address = first.strip_prefix("listening on ").context(first.clone())?.to_owned();
+
+    let (status, put) =
+        ask(&address, "POST /greetings", "{\"do\": \"echo\", \"value\": \"hi\"}").await?;
+    assert_eq!(status, 202);
+    let path = format!("GET /greetings/{}", put["id"].as_str().context("no id")?);
+    let done = eventually("the job is done", async || {
+        let (status, job) = ask(&address, &path, "").await?;
+        assert_eq!(status, 200);
+        Ok((job["state"] == "completed").then_some(job))
+    });
+    assert_eq!(done.await?["output"], "hi");
+    assert_eq!(ask(&address, "GET /greetings/nobody", "").await?.0, 404);
+
+    // One that runs until it is told to stop, which the signal does.
+    let (_, put) = ask(&address, "POST /greetings", "{\"do\": \"until-asked\"}").await?;
+    let greetings = stage.mq.queue("greetings")?;
+    let id: JobId = put["id"].as_str().context("no id")?.parse()?;
+    let runs = eventually("it runs", async || {
+        Ok((greetings.get(&id).await?.state == State::Running).then_some(()))
+    });
+    runs.await?;
+    let pid = service.id().context("it ended")?.to_string();
+    ensure!(Command::new("kill").args(["-TERM", &pid]).status().await?.success());
+    let last = soon("its last word", lines.next_line()).await??;
+    assert_eq!(last.as_deref(), Some("stopped: 2 completed, 0 handed back"));
+    ensure!(soon("it ends", service.wait()).await??.success());
+    assert_eq!(greetings.get(&id).await?.state, State::Completed);
     stage.end().await
 }
