@@ -6,8 +6,9 @@
 //! - **The place.** Keys of claimed jobs linger at the head of the index until the server forgets
 //!   its snapshots, and a search from the head walks over all of them. So a claimer goes on from
 //!   where its last claim ended, and looks at the head now and then for what came in front.
-//! - **The turn.** Claimers that meet (a conflict says so) read one after the other for a while,
-//!   and share the place, so that they don't fight over the same jobs.
+//! - **The turn.** Claimers that share a queue read one after the other, and share the place, so
+//!   that they don't fight over the same jobs. The first turn tells whether there are others, and so
+//!   does a conflict; while others have turns in between, a claimer goes on taking them.
 //!
 //! Both are hints. Guard and transaction of the claim alone keep two claimers apart.
 
@@ -44,6 +45,8 @@ pub(crate) struct Claimer {
     place: Option<Place>,
     look_at_head: Instant,
     turns_until: Option<Instant>,
+    /// The number of its last turn.
+    last_turn: Option<i64>,
     /// How often it met others.
     met: u32,
     /// The same in a row; less again with each claim that is made.
@@ -59,7 +62,7 @@ const HEAD_NOT_BEFORE: Duration = Duration::from_secs(1);
 const HEAD_AT_LEAST: Duration = Duration::from_secs(30);
 /// From this many jobs a claim on, a queue is busy.
 const BUSY: usize = 100;
-/// After a conflict claimers take turns for this long.
+/// Claimers take turns for this long after they met others, or saw that they had turns.
 const TURNS_FOR: Duration = Duration::from_secs(10);
 /// How often a claimer asks for the turn in the end: each asking costs the server as much as a few
 /// jobs, and what was claimed ahead lasts for longer.
@@ -92,7 +95,8 @@ impl Claimer {
             at_once,
             place: None,
             look_at_head: now,
-            turns_until: None,
+            turns_until: Some(now + TURNS_FOR),
+            last_turn: None,
             met: 0,
             in_a_row: 0,
             take_back_at: now,
@@ -225,12 +229,19 @@ impl Claimer {
 
     async fn find_in_turn(&mut self, n: usize) -> Result<Due> {
         let (started, mut wait) = (Instant::now(), Duration::from_millis(10));
-        // A turn lasts half a second at the most: after two, something is wrong with it.
-        while started.elapsed() < Duration::from_secs(2) {
-            if let Some(turn) = self.store.take_turn(&self.queue, self.me).await?
-                && let Some(due) = self.use_turn(turn, n).await?
-            {
-                return Ok(due);
+        let mut seen = (0, started);
+        // A turn lasts half a second at the most: when it was the same one for two, something is
+        // wrong with it. Nobody waits for ever beside others who are luckier.
+        while seen.1.elapsed() < Duration::from_secs(2) && started.elapsed() < TURNS_FOR {
+            if let Some(turn) = self.store.take_turn(&self.queue, self.me).await? {
+                if turn.number != seen.0 {
+                    seen = (turn.number, Instant::now());
+                }
+                if turn.is_mine
+                    && let Some(due) = self.use_turn(turn, n).await?
+                {
+                    return Ok(due);
+                }
             }
             tokio::time::sleep(chance(wait)).await;
             wait = (wait * 2).min(TURN_POLL);
@@ -241,6 +252,7 @@ impl Claimer {
     /// Looks behind the last claim of anybody, then at the head; `None` when it is too early for
     /// that.
     async fn use_turn(&mut self, turn: Turn, n: usize) -> Result<Option<Due>> {
+        self.look_for_others(&turn);
         let mut found = Due { jobs: Vec::new(), full: false };
         // At a wall it is passed first, down to the end: the head is on this side of it.
         let head_is_due = turn.head_is_due && self.in_a_row <= WALL;
@@ -257,6 +269,19 @@ impl Claimer {
         let end = found.jobs.last().map(place_of).map(|end| (further(turn.place, end), at_head));
         self.store.give_turn(&self.queue, self.me, end).await?;
         Ok((!too_early).then_some(found))
+    }
+
+    /// A turn of somebody else came before this one, or before its first: it goes on taking them.
+    fn look_for_others(&mut self, turn: &Turn) {
+        let others = match self.last_turn.replace(turn.number) {
+            Some(last) => turn.number > last + 1,
+            None => turn.was_had_lately,
+        };
+        match others {
+            true => self.turns_until = Some(Instant::now() + TURNS_FOR),
+            false if self.met == 0 => self.turns_until = None,
+            false => {}
+        }
     }
 
     /// Makes what was found ours. `None` when others were quicker for all of it, or in the way.

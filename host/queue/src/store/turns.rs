@@ -30,12 +30,13 @@ const TURN: Duration = Duration::from_millis(500);
 const DOING: &str = "take a turn";
 
 impl Store {
-    /// Takes the turn if nobody has it.
+    /// Takes the turn if nobody has it; it is mine or somebody else's then. `None` when two met that
+    /// made the document.
     pub(crate) async fn take_turn(&self, queue: &str, me: Token) -> Result<Option<Turn>> {
         let acquire = transition::acquire(queue, me, TURN);
-        let turn = self.acquire(&self.inner.turns, me, &acquire).await;
+        let turn = self.acquired(&self.inner.turns, &acquire).await;
         let turn = turn.map_err(|e| Error::from_driver(DOING, e))?;
-        Ok(turn.map(|turn| read_turn(&turn)))
+        Ok(turn.map(|turn| read_turn(&turn, me)))
     }
 
     /// Gives the turn back. `found`: the place of the last job that was found, and whether the
@@ -62,6 +63,16 @@ impl Store {
         me: Token,
         transition: &Transition,
     ) -> Result<Option<Document>, mongodb::error::Error> {
+        let document = self.acquired(collection, transition).await?;
+        Ok(document.filter(|it| it.get("holder") == Some(&me.to_bson())))
+    }
+
+    /// The document after the try, whoever holds it.
+    async fn acquired(
+        &self,
+        collection: &Collection<Document>,
+        transition: &Transition,
+    ) -> Result<Option<Document>, mongodb::error::Error> {
         let Change::Upsert(update) = &transition.change else { return Ok(None) };
         let acquired = collection
             .find_one_and_update(transition.filter.clone(), update.clone())
@@ -71,15 +82,15 @@ impl Store {
         match acquired {
             // Two that met where there was no document yet.
             Err(e) if is_duplicate_key(&e) => Ok(None),
-            Ok(document) => Ok(document.filter(|it| it.get("holder") == Some(&me.to_bson()))),
-            Err(e) => Err(e),
+            acquired => acquired,
         }
     }
 }
 
-/// What a claimer learns that takes the turn.
+/// What a claimer learns that asks for the turn.
 #[derive(Debug)]
 pub(crate) struct Turn {
+    pub(crate) is_mine: bool,
     /// Where the last claim ended.
     pub(crate) place: Option<Place>,
     /// Nobody has looked at the head for a while.
@@ -87,6 +98,10 @@ pub(crate) struct Turn {
     /// What the claimer before found is likely still being marked: who looks at the head finds it
     /// again.
     pub(crate) being_marked: bool,
+    /// Somebody had it not long ago.
+    pub(crate) was_had_lately: bool,
+    /// One more with each turn, whoever's it is.
+    pub(crate) number: i64,
 }
 
 /// While they are busy, the claimers of a queue look at its head once in this time, whoever's turn
@@ -94,16 +109,21 @@ pub(crate) struct Turn {
 const LOOK_AT_HEAD: i64 = 1_000;
 /// Marking a batch takes no longer than this on a busy server, in milliseconds.
 const MARKING: i64 = 100;
+/// Who had a turn within this time, in milliseconds, is likely still about.
+const LATELY: i64 = 10_000;
 
-fn read_turn(turn: &Document) -> Turn {
+fn read_turn(turn: &Document, me: Token) -> Turn {
     let since = |field: &str| {
         let until = turn.get_datetime("until").ok()?.timestamp_millis();
         Some(until - to_millis(TURN) - turn.get_datetime(field).ok()?.timestamp_millis())
     };
     Turn {
+        is_mine: turn.get("holder") == Some(&me.to_bson()),
         place: place(turn),
         head_is_due: since("head").is_none_or(|since| since > LOOK_AT_HEAD),
         being_marked: since("given").is_some_and(|since| since < MARKING),
+        was_had_lately: since("given").is_some_and(|since| since < LATELY),
+        number: turn.get_i64("fence").unwrap_or_default(),
     }
 }
 
