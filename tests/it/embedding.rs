@@ -15,7 +15,11 @@ mod library;
 mod versions;
 
 /// Runs a program to its end; answers what it printed.
-async fn run<S: AsRef<OsStr>>(program: &Path, args: &[S], input: &str) -> Result<String> {
+pub(crate) async fn run<S: AsRef<OsStr>>(
+    program: &Path,
+    args: &[S],
+    input: &str,
+) -> Result<String> {
     let ended = end(program, args, input).await?;
     let said = String::from_utf8_lossy(&ended.stderr);
     ensure!(ended.status.success(), "{} ended with {}:\n{said}", program.display(), ended.status);

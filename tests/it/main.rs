@@ -51,6 +51,8 @@ mod cli;
 
 mod embedding;
 
+mod clients;
+
 mod docs;
 
 mod house;

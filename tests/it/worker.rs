@@ -29,7 +29,7 @@ mod outage;
 mod mend;
 
 /// A worker that ends when nothing is left.
-fn until_empty(slots: usize) -> WorkerOptions {
+pub(crate) fn until_empty(slots: usize) -> WorkerOptions {
     WorkerOptions { slots, until_empty: true, ..WorkerOptions::default() }
 }
 
@@ -39,7 +39,11 @@ fn worker(stage: &Stage, options: WorkerOptions, handler: impl Handler) -> Resul
 }
 
 /// Runs a worker of the queue `q` until nothing is left.
-async fn drain(stage: &Stage, options: WorkerOptions, handler: impl Handler) -> Result<Summary> {
+pub(crate) async fn drain(
+    stage: &Stage,
+    options: WorkerOptions,
+    handler: impl Handler,
+) -> Result<Summary> {
     let running = worker(stage, options, handler)?.run(std::future::pending());
     Ok(soon("the worker is done", running).await??)
 }
@@ -91,7 +95,7 @@ async fn ready(running: &mut Running) -> Result<()> {
     running.events.until("the worker is ready", ready).await
 }
 
-const HOUR: Duration = Duration::from_secs(3_600);
+pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 
 /// No job is left. A lease may be: two halves of its batch that were written at once leave it to run
 /// out.
