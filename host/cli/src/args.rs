@@ -26,7 +26,7 @@ pub(crate) use pull::{
 pub(crate) use put::PutArgs;
 pub(crate) use queues::{ClearArgs, IdsArgs, JobArgs, ListArgs, RetryArgs, StatsArgs};
 pub(crate) use replay::ReplayArgs;
-pub(crate) use values::size as parse_size;
+pub(crate) use values::{Serving, size as parse_size};
 pub(crate) use work::{InspectArgs, PolicyCommand, RunArgs, SignArgs, VerifyArgs, WorkArgs};
 
 /// A durable job queue in MongoDB, whose handlers are sandboxed WebAssembly components.
