@@ -15,6 +15,7 @@ mod budgets;
 mod components;
 mod deaths;
 mod demo;
+mod dev;
 mod errors;
 mod help;
 mod json;

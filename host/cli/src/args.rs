@@ -6,6 +6,7 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 mod bench;
+mod dev;
 mod duration;
 mod new;
 mod pull;
@@ -16,6 +17,7 @@ mod values;
 mod work;
 
 pub(crate) use bench::BenchArgs;
+pub(crate) use dev::DevArgs;
 pub(crate) use duration::{format as format_duration, parse as parse_duration};
 pub(crate) use new::{Language, NewArgs};
 pub(crate) use pull::{
@@ -24,7 +26,7 @@ pub(crate) use pull::{
 pub(crate) use put::PutArgs;
 pub(crate) use queues::{ClearArgs, IdsArgs, JobArgs, ListArgs, RetryArgs, StatsArgs};
 pub(crate) use replay::ReplayArgs;
-pub(crate) use values::size as parse_size;
+pub(crate) use values::{Serving, size as parse_size};
 pub(crate) use work::{InspectArgs, PolicyCommand, RunArgs, SignArgs, VerifyArgs, WorkArgs};
 
 /// A durable job queue in MongoDB, whose handlers are sandboxed WebAssembly components.
@@ -108,6 +110,8 @@ impl Global {
 pub(crate) enum Command {
     /// Make a folder with a handler in it that builds and runs as it stands.
     New(NewArgs),
+    /// Build a handler, do its jobs, and again whenever its folder changes.
+    Dev(DevArgs),
     /// Make the collections, their validator and indexes in the database (again: does no harm).
     Init,
     /// Put a job, or one per line of a file; prints the job's id.

@@ -5,6 +5,7 @@ use crate::show::Show;
 use crate::trouble::Result;
 
 mod bench;
+mod dev;
 mod init;
 mod inspect;
 pub(crate) mod look;
@@ -26,6 +27,7 @@ pub(crate) async fn run(cli: Cli, show: Show) -> Result<()> {
     let global = &cli.global;
     match cli.command {
         Command::New(args) => new::run(show, &args),
+        Command::Dev(args) => dev::run(global, show, args).await,
         Command::Init => init::run(global, show).await,
         Command::Put(args) => put::run(global, show, args).await,
         Command::Work(args) => work::run(global, show, args).await,

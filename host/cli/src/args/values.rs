@@ -69,6 +69,11 @@ pub(crate) fn serving(text: &str) -> Result<Serving, String> {
     }
 }
 
+/// `QUEUE=PATH`: a queue and the folder of its handler, or a component's file.
+pub(crate) fn developed(text: &str) -> Result<Serving, String> {
+    serving(text).map_err(|_| "a queue and its handler are written QUEUE=PATH".to_owned())
+}
+
 /// `NAME=QUEUE`: a queue, and the name that a component knows it by.
 pub(crate) fn grant(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

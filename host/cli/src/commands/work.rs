@@ -13,7 +13,7 @@ use crate::trouble::{Granting, Result, refused};
 use crate::{connect, signals};
 
 pub(crate) mod config;
-mod events;
+pub(super) mod events;
 
 pub(super) async fn run(global: &Global, show: Show, args: WorkArgs) -> Result<()> {
     let policy = config::of(&args)?;
@@ -44,7 +44,8 @@ pub(super) async fn run(global: &Global, show: Show, args: WorkArgs) -> Result<(
     report(show, worker, lines, until_empty).await
 }
 
-fn sandbox(policy: &Policy, instances: u32) -> Result<Sandbox> {
+/// A sandbox for all components of a policy. `instances`: those that run at the same time.
+pub(super) fn sandbox(policy: &Policy, instances: u32) -> Result<Sandbox> {
     let options = SandboxOptions {
         limits: config::most(policy),
         host: policy.host.limits(),
@@ -57,7 +58,7 @@ fn sandbox(policy: &Policy, instances: u32) -> Result<Sandbox> {
 
 /// Runs the worker and prints what it tells, until it ends by itself or by a signal. Whoever reads
 /// our output going away counts as one.
-async fn report(
+pub(super) async fn report(
     show: Show,
     worker: Worker,
     mut lines: mpsc::Receiver<log::Line>,

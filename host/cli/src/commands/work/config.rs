@@ -47,7 +47,7 @@ pub(super) fn wrong_there(args: &WorkArgs, finding: Finding) -> Trouble {
     wrong(&Findings::new(&path, vec![finding]))
 }
 
-pub(super) fn worker_options(policy: &Policy) -> WorkerOptions {
+pub(crate) fn worker_options(policy: &Policy) -> WorkerOptions {
     let default = WorkerOptions::default();
     WorkerOptions {
         slots: policy.concurrency.unwrap_or(default.slots),

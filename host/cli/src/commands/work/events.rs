@@ -52,7 +52,8 @@ pub(super) fn print_missed(show: Show, missed: u64) -> Result<()> {
     }
 }
 
-fn stamped(show: Show, text: &str) -> Result<()> {
+/// A line for people, with the time in front.
+pub(in crate::commands) fn stamped(show: Show, text: &str) -> Result<()> {
     show.line(&format!("{} {text}", show.paint(Tone::Faint, &clock(now()))))
 }
 

@@ -1,0 +1,141 @@
+//! `dev`: versions that come and go while jobs run. The builds copy components that are there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use super::{Cli, Work, guest, text};
+
+/// Copies what `source.wasm` is to where a build leaves its component; without it, it fails.
+const BUILD: &str = "mkdir -p build && cp source.wasm build/handler.wasm";
+
+/// A handler's folder.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Result<Self> {
+        let folder = Self(tempfile::tempdir()?);
+        fs::create_dir(folder.path("samples"))?;
+        Ok(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Makes the source version `n` of a guest: the same code, another digest.
+    fn version(&self, name: &str, n: u8) -> Result<()> {
+        let mut bytes = fs::read(guest(name)?)?;
+        // A custom section: its kind, its size, and a name of one letter.
+        bytes.extend([0, 3, 1, b'v', n]);
+        fs::write(self.path("next.tmp"), bytes)?;
+        Ok(fs::rename(self.path("next.tmp"), self.path("source.wasm"))?)
+    }
+
+    fn dev(&self, cli: &Cli, more: &[&str]) -> Result<Work> {
+        let serving = format!("q={}", self.0.path().display());
+        let args = [&["dev", "--json", &serving, "--build", BUILD], more].concat();
+        let mut command = cli.command(&args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        let stdout = child.stdout.take().context("its stdout is a pipe")?;
+        Ok(Work { child, lines: BufReader::new(stdout).lines() })
+    }
+}
+
+#[tokio::test]
+async fn a_change_brings_a_new_version_and_a_broken_one_keeps_the_old() -> Result<()> {
+    let (cli, folder) = (Cli::new().await?, Folder::new()?);
+    folder.version("hello", 1)?;
+    fs::write(folder.path("samples/ada.json"), "{\"name\": \"Ada\"}")?;
+    let mut dev = folder.dev(&cli, &[])?;
+    let first = dev.event("built").await?;
+    assert_eq!(dev.event("sample").await?["file"], "ada.json");
+    assert_eq!(dev.event("finished").await?["outcome"], "completed");
+    // No component at all.
+    fs::write(folder.path("source.wasm"), "not a component")?;
+    let failed = dev.event("build-failed").await?;
+    assert!(text(&failed["message"])?.contains("the version before stays at work"), "{failed}");
+    cli.put("{\"name\": \"Bob\"}", &["--id", "bob"]).await?;
+    let finished = dev.event("finished").await?;
+    assert_eq!((&finished["id"], &finished["outcome"]), (&json!("bob"), &json!("completed")));
+    // Another guest, which does not know such jobs: its samples are put again, and fail.
+    folder.version("misbehave", 2)?;
+    let failed = dev.event("build-failed").await?;
+    assert!(text(&failed["message"])?.contains("granted"), "{failed}");
+    folder.version("hello", 3)?;
+    let second = dev.event("built").await?;
+    assert_ne!(first["digest"], second["digest"]);
+    assert_eq!(dev.event("finished").await?["outcome"], "completed");
+    dev.signal("INT").await?;
+    dev.ended().await?.ended(0)?;
+    cli.end().await
+}
+
+#[tokio::test]
+async fn no_job_is_lost_or_run_twice_while_versions_change() -> Result<()> {
+    const JOBS: usize = 100;
+    let (cli, folder) = (Cli::new().await?, Folder::new()?);
+    folder.version("misbehave", 0)?;
+    let mut dev = folder.dev(&cli, &["--queue", "next=other"])?;
+    dev.event("ready").await?;
+    let payloads = "{\"do\": \"sleep\", \"ms\": 50}\n".repeat(JOBS);
+    cli.fed(&["put", "q", "-", "--lines", "--retain", "1h"], payloads).await?.ended(0)?;
+    let mut ids = BTreeSet::new();
+    for n in 0..JOBS {
+        // Five versions while they run.
+        if n % 20 == 0 {
+            folder.version("misbehave", u8::try_from(n)? + 1)?;
+        }
+        let finished = dev.event("finished").await?;
+        let told = (&finished["outcome"], &finished["attempt"]);
+        assert_eq!(told, (&json!("completed"), &json!(1)), "{finished}");
+        ids.insert(text(&finished["id"])?.to_owned());
+    }
+    assert_eq!(ids.len(), JOBS);
+    dev.signal("TERM").await?;
+    let summary = dev.ended().await?.ended(0)?.documents()?;
+    let summary = summary.last().context("a summary")?;
+    assert_eq!((&summary["completed"], &summary["lost"]), (&json!(JOBS), &json!(0)));
+    let jobs = cli.stage.all(&cli.stage.jobs()).await?;
+    assert_eq!(jobs.len(), JOBS);
+    for job in jobs {
+        assert_eq!(bson::Bson::from(job).into_relaxed_extjson()["claims"], 1);
+    }
+    cli.end().await
+}
+
+#[tokio::test]
+async fn a_sample_that_changes_is_put_again() -> Result<()> {
+    let (cli, folder) = (Cli::new().await?, Folder::new()?);
+    folder.version("hello", 1)?;
+    let mut dev = folder.dev(&cli, &[])?;
+    dev.event("ready").await?;
+    fs::write(folder.path("samples/bob.json"), "{\"name\": \"Bob\"}")?;
+    let sample = dev.event("sample").await?;
+    assert_eq!(dev.event("finished").await?["id"], sample["id"]);
+    fs::write(folder.path("samples/bob.json"), "{\"name\": ")?;
+    let failed = dev.event("sample-failed").await?;
+    assert!(text(&failed["message"])?.contains("bob.json"), "{failed}");
+    dev.signal("INT").await?;
+    dev.ended().await?.ended(0)?;
+    cli.end().await
+}
+
+#[tokio::test]
+async fn a_folder_that_nothing_builds_is_refused() -> Result<()> {
+    let cli = Cli::new().await?;
+    let folder = Folder::new()?;
+    let serving = format!("q={}", folder.0.path().display());
+    let said = cli.error(2, &["dev", &serving]).await?;
+    assert!(said.contains("say how to build it with --build"), "{said}");
+    let said = cli.error(2, &["dev", "q=/nowhere/at/all"]).await?;
+    assert!(said.contains("can't find /nowhere/at/all"), "{said}");
+    cli.end().await
+}
