@@ -6,9 +6,8 @@
 //! - **The place.** Keys of claimed jobs linger at the head of the index until the server forgets
 //!   its snapshots, and a search from the head walks over all of them. So a claimer goes on from
 //!   where its last claim ended, and looks at the head now and then for what came in front.
-//! - **The turn.** Claimers that share a queue read one after the other, and share the place, so
-//!   that they don't fight over the same jobs. The first turn tells whether there are others, and so
-//!   does a conflict; while others have turns in between, a claimer goes on taking them.
+//! - **The turn.** Claimers that meet (a conflict says so) read one after the other, and share the
+//!   place, so that they don't fight over the same jobs, for as long as others have turns in between.
 //!
 //! Both are hints. Guard and transaction of the claim alone keep two claimers apart.
 
@@ -95,7 +94,7 @@ impl Claimer {
             at_once,
             place: None,
             look_at_head: now,
-            turns_until: Some(now + TURNS_FOR),
+            turns_until: None,
             last_turn: None,
             met: 0,
             in_a_row: 0,
@@ -271,16 +270,11 @@ impl Claimer {
         Ok((!too_early).then_some(found))
     }
 
-    /// A turn of somebody else came before this one, or before its first: it goes on taking them.
+    /// Turns of others since its last one: it goes on taking them.
     fn look_for_others(&mut self, turn: &Turn) {
-        let others = match self.last_turn.replace(turn.number) {
-            Some(last) => turn.number > last + 1,
-            None => turn.was_had_lately,
-        };
-        match others {
-            true => self.turns_until = Some(Instant::now() + TURNS_FOR),
-            false if self.met == 0 => self.turns_until = None,
-            false => {}
+        let last = self.last_turn.replace(turn.number);
+        if last.is_some_and(|last| turn.number > last + 1) {
+            self.turns_until = Some(Instant::now() + TURNS_FOR);
         }
     }
 

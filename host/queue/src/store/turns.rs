@@ -98,8 +98,6 @@ pub(crate) struct Turn {
     /// What the claimer before found is likely still being marked: who looks at the head finds it
     /// again.
     pub(crate) being_marked: bool,
-    /// Somebody had it not long ago.
-    pub(crate) was_had_lately: bool,
     /// One more with each turn, whoever's it is.
     pub(crate) number: i64,
 }
@@ -109,8 +107,6 @@ pub(crate) struct Turn {
 const LOOK_AT_HEAD: i64 = 1_000;
 /// Marking a batch takes no longer than this on a busy server, in milliseconds.
 const MARKING: i64 = 100;
-/// Who had a turn within this time, in milliseconds, is likely still about.
-const LATELY: i64 = 10_000;
 
 fn read_turn(turn: &Document, me: Token) -> Turn {
     let since = |field: &str| {
@@ -122,7 +118,6 @@ fn read_turn(turn: &Document, me: Token) -> Turn {
         place: place(turn),
         head_is_due: since("head").is_none_or(|since| since > LOOK_AT_HEAD),
         being_marked: since("given").is_some_and(|since| since < MARKING),
-        was_had_lately: since("given").is_some_and(|since| since < LATELY),
         number: turn.get_i64("fence").unwrap_or_default(),
     }
 }
