@@ -71,7 +71,7 @@ impl Held<'_> {
 #[derive(Clone, Debug)]
 pub(crate) struct AsFound {
     pub(crate) ids: Vec<Bson>,
-    /// The latest due time among them.
+    /// The latest due time among them; of those that had been claimed, what each was due.
     pub(crate) due: DateTime,
     /// How often each of them had been claimed.
     pub(crate) claims: u64,
@@ -79,17 +79,18 @@ pub(crate) struct AsFound {
 
 /// Those that are still as they were found become running under `token`. One that was claimed
 /// meanwhile and came back may have other attempts and another saved state than was read; one that
-/// was cancelled and retried is due later.
+/// was cancelled and retried is due later. Where a failover undid how a claim ended, and another one
+/// came to an end since, the number of claims is the same, and what it is due is not.
 pub(crate) fn claim(queue: &str, found: AsFound, token: Token, consumer: &str) -> Transition {
     let AsFound { ids, due, claims } = found;
-    // Never claimed: who put it need not have said so.
-    let claims: Bson = match i64::try_from(claims).unwrap_or(i64::MAX) {
-        0 => doc! { "$in": [0, null] }.into(),
-        claims => claims.into(),
+    let (claims, due): (Bson, Bson) = match i64::try_from(claims).unwrap_or(i64::MAX) {
+        // Never claimed: who put it need not have said so.
+        0 => (doc! { "$in": [0, null] }.into(), doc! { "$lte": due }.into()),
+        claims => (claims.into(), due.into()),
     };
     let filter = doc! {
         "_id": { "$in": ids }, "queue": queue, "state": State::Ready.name(),
-        "due": { "$lte": due }, "claims": claims,
+        "due": due, "claims": claims,
     };
     breaks::note_consumer(consumer);
     // Operators, no pipeline: half the server's work, for the write that is made most.

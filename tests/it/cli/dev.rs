@@ -4,13 +4,17 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+use tokio::time::timeout;
 
 use super::{Cli, Work, guest, text};
+use crate::docs;
 
 /// Copies what `source.wasm` is to where a build leaves its component; without it, it fails.
 const BUILD: &str = "mkdir -p build && cp source.wasm build/handler.wasm";
@@ -137,5 +141,45 @@ async fn a_folder_that_nothing_builds_is_refused() -> Result<()> {
     assert!(said.contains("say how to build it with --build"), "{said}");
     let said = cli.error(2, &["dev", "q=/nowhere/at/all"]).await?;
     assert!(said.contains("can't find /nowhere/at/all"), "{said}");
+    cli.end().await
+}
+
+/// What the README promises of them, packages and compilers included.
+const FIVE_MINUTES: Duration = Duration::from_secs(300);
+
+#[tokio::test]
+async fn four_commands_lead_from_an_empty_folder_to_a_handler_that_runs() -> Result<()> {
+    let (cli, empty) = (Cli::new().await?, tempfile::tempdir()?);
+    let all = docs::blocks(&docs::text("README.md")?, "sh");
+    let block = all.iter().find(|block| block.contains(" dev ")).context("the commands")?;
+    let lines: Vec<&str> = block.lines().collect();
+    let [new, cd, dev, put] = lines.as_slice() else { anyhow::bail!("four: {lines:?}") };
+    let shell = |script: String| {
+        let mut command = cli.command(&[]);
+        let program = command.as_std().get_program().to_owned();
+        let arguments: Vec<_> = command.as_std().get_args().map(ToOwned::to_owned).collect();
+        // What the tests say of the server comes first, as it does for every command.
+        let words = [vec![program], arguments].concat();
+        let words: Vec<_> = words.iter().map(|word| format!("'{}'", word.display())).collect();
+        let script = script.replacen("mongoqueue", &words.join(" "), 1);
+        command = Command::new("/bin/sh");
+        command.args(["-e", "-c", &script]).current_dir(empty.path()).kill_on_drop(true);
+        command
+    };
+    ensure!(shell((*new).to_owned()).output().await?.status.success(), "{new}");
+    let mut command = shell(format!("{cd}\nexec {dev} --json"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let stdout = child.stdout.take().context("its stdout is a pipe")?;
+    let mut dev = Work { child, lines: BufReader::new(stdout).lines() };
+    dev.event("building").await?;
+    let first = timeout(FIVE_MINUTES, dev.lines.next_line()).await??.context("it ended")?;
+    ensure!(first.contains("\"built\""), "{first}");
+    // The sample that comes with it.
+    assert_eq!(dev.event("finished").await?["outcome"], "completed");
+    ensure!(shell((*put).to_owned()).output().await?.status.success(), "{put}");
+    assert_eq!(dev.event("finished").await?["outcome"], "completed");
+    dev.signal("INT").await?;
+    dev.ended().await?.ended(0)?;
     cli.end().await
 }

@@ -219,12 +219,14 @@ fn full(document: &bson::RawDocument) -> Error {
     Error::Malformed { why }
 }
 
-/// What a claim asks for, a statement for each number of earlier claims: almost always one.
+/// What a claim asks for: one statement for all that were never claimed, almost always all of them,
+/// and one for each that came back.
 fn as_found(jobs: &[Job]) -> Vec<AsFound> {
-    let mut all: BTreeMap<u64, AsFound> = BTreeMap::new();
+    let mut all: BTreeMap<(u64, Option<DateTime>), AsFound> = BTreeMap::new();
     for job in jobs {
         let new = || AsFound { ids: Vec::new(), due: job.due, claims: job.claims };
-        let found = all.entry(job.claims).or_insert_with(new);
+        let due = (job.claims > 0).then_some(job.due);
+        let found = all.entry((job.claims, due)).or_insert_with(new);
         found.ids.push(job.id.to_bson());
         found.due = found.due.max(job.due);
     }
