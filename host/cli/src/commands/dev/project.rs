@@ -178,11 +178,11 @@ fn made(messages: &[u8]) -> Option<PathBuf> {
             .ok()
             .filter(|message| message["reason"] == "compiler-artifact")
     });
-    let files = messages.flat_map(|message| {
+    let mut files = messages.flat_map(|message| {
         let files = message["filenames"].as_array().cloned().unwrap_or_default();
         files.into_iter().filter_map(|file| file.as_str().map(PathBuf::from))
     });
-    files.filter(|file| file.extension().is_some_and(|ending| ending == "wasm")).next_back()
+    files.rfind(|file| file.extension().is_some_and(|ending| ending == "wasm"))
 }
 
 #[cfg(test)]
