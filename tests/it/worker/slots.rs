@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
 use bson::doc;
-use mongoqueue::{Attempt, Error, PutOptions, Summary, Worker, WorkerOptions, from_fn};
-use mongoqueue_tests::{Running, Stage, soon};
+use mongoqueue::{Attempt, Error, Payload, PutOptions, Summary, Worker, WorkerOptions, from_fn};
+use mongoqueue_tests::{Running, Stage, eventually, soon};
 
 use super::{Gate, HOUR, assert_empty, drain, put, until_empty, worker};
 
@@ -82,6 +82,35 @@ async fn a_slot_that_comes_free_is_used_while_others_are_busy() -> Result<()> {
     gate.open(2);
     let summary = running.stop().await?;
     assert_eq!((summary.completed, summary.handed_back), (12, 0));
+    assert_empty(&stage).await?;
+    stage.end().await
+}
+
+#[tokio::test]
+async fn a_slow_job_holds_back_no_other_of_its_batch() -> Result<()> {
+    let stage = Stage::new().await?;
+    let gate = Gate::new();
+    let gated = gate.clone();
+    let slow = Payload::Bson(0.into());
+    let handler = from_fn(move |attempt: Attempt| {
+        let gate = (attempt.job().payload == slow).then(|| gated.clone());
+        async move {
+            if let Some(gate) = gate {
+                gate.pass().await;
+            }
+            anyhow::Ok(())
+        }
+    });
+    // The slow one is first, and in the batch of all the others.
+    put(&stage, 100, PutOptions::default()).await?;
+    let running = Running::start(worker(&stage, until_empty(2), handler)?);
+    gate.begun(1).await?;
+    eventually("all others are settled", async || {
+        Ok((stage.jobs().count_documents(doc! {}).await? == 1).then_some(()))
+    })
+    .await?;
+    gate.open(1);
+    assert_eq!(running.ended().await?.completed, 100);
     assert_empty(&stage).await?;
     stage.end().await
 }
