@@ -11,7 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::docs;
-use crate::embedding::run;
+use crate::embedding::{npm, run};
 use crate::worker::{HOUR, drain, until_empty};
 
 /// How a client's program is run.
@@ -47,7 +47,10 @@ async fn the_node_driver() -> Result<()> {
 async fn puts_and_reads(client: &Client, runs: &Path, name: &str) -> Result<()> {
     let (stage, folder) = (Stage::new().await?, TempDir::new()?);
     if client.language == "js" {
-        std::os::unix::fs::symlink(driver().await?, folder.path().join("node_modules"))?;
+        std::os::unix::fs::symlink(
+            npm("mongodb", "6.20.0").await?,
+            folder.path().join("node_modules"),
+        )?;
     }
     let blocks = docs::blocks(&docs::text("docs/document.md")?, client.language);
     let block = blocks.first().context("no program")?;
@@ -107,17 +110,4 @@ async fn venv() -> Result<PathBuf> {
         std::fs::write(folder.join("has-pymongo-4.15.0"), "")?;
     }
     Ok(python)
-}
-
-/// Where npm installs the driver, once for a checkout.
-async fn driver() -> Result<PathBuf> {
-    let folder = built::checkout().join("target/clients/node");
-    let modules = folder.join("node_modules");
-    if !modules.join("mongodb").is_dir() {
-        let prefix = folder.display().to_string();
-        // The version that was tried.
-        let args = ["install", "--ignore-scripts", "--prefix", &prefix, "mongodb@6.20.0"];
-        run(Path::new("npm"), &args, "").await?;
-    }
-    Ok(modules)
 }

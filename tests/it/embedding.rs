@@ -2,17 +2,30 @@
 //! may not break for any of them.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use mongoqueue_tests::soon;
+use mongoqueue_tests::{built, soon};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 mod examples;
 mod library;
 mod versions;
+
+/// Where npm installs a package in the version that was tried, once for a checkout. None of them needs
+/// a script to be run: binaries are in packages of their own.
+pub(crate) async fn npm(package: &str, version: &str) -> Result<PathBuf> {
+    let folder = built::checkout().join("target/npm").join(format!("{package}-{version}"));
+    let modules = folder.join("node_modules");
+    if !modules.join(package).is_dir() {
+        let (prefix, wanted) = (folder.display().to_string(), format!("{package}@{version}"));
+        let args = ["install", "--ignore-scripts", "--prefix", &prefix, &wanted];
+        run(Path::new("npm"), &args, "").await?;
+    }
+    Ok(modules)
+}
 
 /// Runs a program to its end; answers what it printed.
 pub(crate) async fn run<S: AsRef<OsStr>>(

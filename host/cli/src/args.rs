@@ -27,7 +27,9 @@ pub(crate) use put::PutArgs;
 pub(crate) use queues::{ClearArgs, IdsArgs, JobArgs, ListArgs, RetryArgs, StatsArgs};
 pub(crate) use replay::ReplayArgs;
 pub(crate) use values::{Serving, size as parse_size};
-pub(crate) use work::{InspectArgs, PolicyCommand, RunArgs, SignArgs, VerifyArgs, WorkArgs};
+pub(crate) use work::{
+    GrantArgs, InspectArgs, PolicyCommand, RunArgs, SignArgs, VerifyArgs, WorkArgs,
+};
 
 /// A durable job queue in MongoDB, whose handlers are sandboxed WebAssembly components.
 ///

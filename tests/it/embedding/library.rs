@@ -9,7 +9,7 @@ use mongoqueue_tests::{Stage, built};
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::run;
+use super::{npm, run};
 use crate::docs;
 
 /// Compiles a program against the header and the library.
@@ -84,24 +84,11 @@ async fn the_python_of_the_documents_runs() -> Result<()> {
     stage.end().await
 }
 
-/// Where npm installs what the JavaScript needs, once for a checkout.
-async fn koffi() -> Result<PathBuf> {
-    let folder = built::checkout().join("target/koffi");
-    let modules = folder.join("node_modules");
-    if !modules.join("koffi").is_dir() {
-        let prefix = folder.display().to_string();
-        // The version that was tried; it has its binary in a package of npm, so no script is run.
-        let args = ["install", "--ignore-scripts", "--prefix", &prefix, "koffi@3.3.4"];
-        run(Path::new("npm"), &args, "").await?;
-    }
-    Ok(modules)
-}
-
 #[tokio::test]
 async fn the_javascript_of_the_documents_runs() -> Result<()> {
     let (stage, folder) = (Stage::new().await?, TempDir::new()?);
     let program = snippet(&folder, "js", "jobs.js")?.display().to_string();
-    std::os::unix::fs::symlink(koffi().await?, folder.path().join("node_modules"))?;
+    std::os::unix::fs::symlink(npm("koffi", "3.3.4").await?, folder.path().join("node_modules"))?;
     let library = built::library()?.display().to_string();
     let said = run(Path::new("node"), &[program, library, stage.uri_of_database()], "").await?;
     assert_eq!(said, "working on {\"to\":\"ada\"}\n");

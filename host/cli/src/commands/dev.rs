@@ -7,9 +7,9 @@ use super::work::{self, config};
 use crate::args::{DevArgs, Global};
 use crate::component::{self, log};
 use crate::connect;
-use crate::policy::{Findings, Policy, Served};
+use crate::policy::Policy;
 use crate::show::Show;
-use crate::trouble::{Result, Trouble};
+use crate::trouble::Result;
 
 mod changes;
 mod loader;
@@ -45,10 +45,9 @@ pub(super) async fn run(global: &Global, show: Show, args: DevArgs) -> Result<()
         let loader = Loader {
             sandbox: sandbox.clone(),
             limits: config::limits(&served, global.payload_limit)?,
-            grants: served.add_powers(grants).map_err(|finding| {
-                let path = args.config.clone().unwrap_or_default();
-                config::wrong(&Findings::new(&path, vec![finding]))
-            })?,
+            grants: served
+                .add_powers(grants)
+                .map_err(|finding| config::wrong_there(args.config.as_deref(), finding))?,
             by_options: served.by_options,
             sink: sink.clone(),
         };
@@ -69,24 +68,15 @@ pub(super) async fn run(global: &Global, show: Show, args: DevArgs) -> Result<()
 /// What the components are granted: by the file, and by the options where it doesn't name a queue.
 /// Which component it is, and who has signed it, is not the file's matter here.
 fn policy(args: &DevArgs) -> Result<Policy> {
-    let mut policy = match &args.config {
-        Some(path) => Policy::read(path).map_err(|findings| config::wrong(&findings))?.0,
-        None => Policy::default(),
-    };
+    let mut policy = config::file(args.config.as_deref())?;
     let mut named: Vec<&str> = Vec::new();
     for serving in &args.queues {
         if named.contains(&serving.queue.as_str()) {
-            let message = format!("queue {:?} is to be served twice", serving.queue);
-            return Err(Trouble::misuse(message));
+            return Err(config::twice(&serving.queue));
         }
         named.push(&serving.queue);
-        let by_options = || Served {
-            queues: args.grants.queue.iter().cloned().collect(),
-            consume: args.grants.consume.iter().cloned().collect(),
-            by_options: true,
-            ..Served::default()
-        };
-        policy.queues.entry(serving.queue.clone()).or_insert_with(by_options);
+        let served = policy.queues.entry(serving.queue.clone());
+        served.or_insert_with(|| config::by_options(&args.grants));
     }
     policy.until_empty = false;
     Ok(policy)

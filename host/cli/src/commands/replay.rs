@@ -1,6 +1,5 @@
 //! `mongoqueue replay`: an attempt of a job made again, without touching the queue.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mongoqueue::{Attempt, MongoQueue, Outcome};
@@ -12,7 +11,7 @@ use serde_json::json;
 
 use super::work::config::{self, wrong};
 use crate::args::{Global, ReplayArgs};
-use crate::policy::{Findings, Policy, Served};
+use crate::policy::{Policy, Served};
 use crate::show::Show;
 use crate::trouble::{Exit, Granting, Result, Trouble, refused};
 use crate::{component, connect};
@@ -105,9 +104,7 @@ async fn handler(
             (served, whole, Granting::Options { queue: Some(queue) })
         }
     };
-    let there = |finding| {
-        wrong(&Findings::new(args.config.as_deref().unwrap_or(Path::new("")), vec![finding]))
-    };
+    let there = |finding| config::wrong_there(args.config.as_deref(), finding);
     let mut limits = config::limits(&served, global.payload_limit)?;
     if !args.http {
         limits.http_requests = 0;

@@ -27,12 +27,14 @@ pub(super) async fn run(global: &Global, show: Show, args: WorkArgs) -> Result<(
     for (name, served) in &policy.queues {
         let limits = config::limits(served, global.payload_limit)?;
         let grants = component::grants(&mq, &served.queues, &served.consume)?;
-        let grants = served.add_powers(grants).map_err(|e| config::wrong_there(&args, e))?;
+        let grants = served
+            .add_powers(grants)
+            .map_err(|e| config::wrong_there(args.config.as_deref(), e))?;
         let granting = match served.by_options {
             true => Granting::Options { queue: Some(name) },
             false => Granting::File { queue: name },
         };
-        let source = served.source().map_err(|e| config::wrong_there(&args, e))?;
+        let source = served.source().map_err(|e| config::wrong_there(args.config.as_deref(), e))?;
         let waiting = component::compiling(show, &served.component);
         let handler = component::handler(&sandbox, source, grants, limits).await;
         waiting.finish_and_clear();

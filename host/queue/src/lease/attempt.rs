@@ -91,11 +91,7 @@ impl Attempt {
     /// True when somebody asked for the job to be cancelled, or the worker is shutting down:
     /// return soon.
     pub fn is_cancelled(&self) -> bool {
-        self.inner.stop.is_cancelled() || self.cancel_was_asked()
-    }
-
-    pub(crate) fn cancel_was_asked(&self) -> bool {
-        self.inner.cancel.is_cancelled()
+        self.inner.stop.is_cancelled() || self.inner.cancel.is_cancelled()
     }
 
     /// Done when [`is_cancelled`](Self::is_cancelled) becomes true.

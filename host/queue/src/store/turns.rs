@@ -64,7 +64,7 @@ impl Store {
         transition: &Transition,
     ) -> Result<Option<Document>, mongodb::error::Error> {
         let document = self.acquired(collection, transition).await?;
-        Ok(document.filter(|it| it.get("holder") == Some(&me.to_bson())))
+        Ok(document.filter(|it| is_held(it, me)))
     }
 
     /// The document after the try, whoever holds it.
@@ -114,12 +114,16 @@ fn read_turn(turn: &Document, me: Token) -> Turn {
         Some(until - to_millis(TURN) - turn.get_datetime(field).ok()?.timestamp_millis())
     };
     Turn {
-        is_mine: turn.get("holder") == Some(&me.to_bson()),
+        is_mine: is_held(turn, me),
         place: place(turn),
         head_is_due: since("head").is_none_or(|since| since > LOOK_AT_HEAD),
         being_marked: since("given").is_some_and(|since| since < MARKING),
         number: turn.get_i64("fence").unwrap_or_default(),
     }
+}
+
+fn is_held(document: &Document, me: Token) -> bool {
+    document.get("holder") == Some(&me.to_bson())
 }
 
 fn place(turn: &Document) -> Option<Place> {

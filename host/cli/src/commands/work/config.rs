@@ -1,29 +1,21 @@
 //! All that `work` was told: by its file, and on the command line, which comes first.
 
+use std::path::Path;
+
 use mongoqueue::WorkerOptions;
 use mongoqueue_wasmtime::Limits;
 
-use crate::args::WorkArgs;
+use crate::args::{GrantArgs, WorkArgs};
 use crate::policy::{Budget, Finding, Findings, Policy, Served};
 use crate::trouble::{Exit, Result, Trouble};
 
 /// The file, if there is one, and what the command line says in its place.
 pub(super) fn of(args: &WorkArgs) -> Result<Policy> {
-    let mut policy = match &args.config {
-        Some(path) => Policy::read(path).map_err(|findings| wrong(&findings))?.0,
-        None => Policy::default(),
-    };
+    let mut policy = file(args.config.as_deref())?;
     for serving in &args.queues {
-        let served = Served {
-            component: serving.component.clone(),
-            queues: args.grants.queue.iter().cloned().collect(),
-            consume: args.grants.consume.iter().cloned().collect(),
-            by_options: true,
-            ..Served::default()
-        };
+        let served = Served { component: serving.component.clone(), ..by_options(&args.grants) };
         if policy.queues.insert(serving.queue.clone(), served).is_some() {
-            let message = format!("queue {:?} is to be served twice", serving.queue);
-            return Err(Trouble::misuse(message));
+            return Err(twice(&serving.queue));
         }
     }
     if policy.queues.is_empty() {
@@ -36,15 +28,34 @@ pub(super) fn of(args: &WorkArgs) -> Result<Policy> {
     Ok(policy)
 }
 
+/// What the file says, if there is one.
+pub(crate) fn file(path: Option<&Path>) -> Result<Policy> {
+    let Some(path) = path else { return Ok(Policy::default()) };
+    Ok(Policy::read(path).map_err(|findings| wrong(&findings))?.0)
+}
+
+/// A queue that the command line alone speaks of.
+pub(crate) fn by_options(grants: &GrantArgs) -> Served {
+    Served {
+        queues: grants.queue.iter().cloned().collect(),
+        consume: grants.consume.iter().cloned().collect(),
+        by_options: true,
+        ..Served::default()
+    }
+}
+
+pub(crate) fn twice(queue: &str) -> Trouble {
+    Trouble::misuse(format!("queue {queue:?} is to be served twice"))
+}
+
 /// What is wrong with the file stops the worker.
 pub(crate) fn wrong(findings: &Findings) -> Trouble {
     Trouble::misuse(findings.lines()).with("findings", findings.json())
 }
 
 /// One thing that is wrong with it.
-pub(super) fn wrong_there(args: &WorkArgs, finding: Finding) -> Trouble {
-    let path = args.config.clone().unwrap_or_default();
-    wrong(&Findings::new(&path, vec![finding]))
+pub(crate) fn wrong_there(config: Option<&Path>, finding: Finding) -> Trouble {
+    wrong(&Findings::new(config.unwrap_or(Path::new("")), vec![finding]))
 }
 
 pub(crate) fn worker_options(policy: &Policy) -> WorkerOptions {
