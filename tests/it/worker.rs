@@ -28,6 +28,8 @@ mod outage;
 
 mod mend;
 
+mod turns;
+
 /// A worker that ends when nothing is left.
 pub(crate) fn until_empty(slots: usize) -> WorkerOptions {
     WorkerOptions { slots, until_empty: true, ..WorkerOptions::default() }

@@ -90,6 +90,16 @@ impl Crew {
         Ok(())
     }
 
+    /// All run, or have ended well.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        for child in &mut self.0 {
+            let ended = child.try_wait()?;
+            let well = ended.is_none_or(|status| status.success());
+            ensure(well, || format!("a worker process ended with {ended:?}"))?;
+        }
+        Ok(())
+    }
+
     /// Waits until all have ended by themselves; answers how long that took.
     pub(crate) async fn ended(self) -> Result<Duration> {
         let started = Instant::now();

@@ -6,8 +6,8 @@
 //! - **The place.** Keys of claimed jobs linger at the head of the index until the server forgets
 //!   its snapshots, and a search from the head walks over all of them. So a claimer goes on from
 //!   where its last claim ended, and looks at the head now and then for what came in front.
-//! - **The turn.** Claimers that meet (a conflict says so) read one after the other, and share the
-//!   place, so that they don't fight over the same jobs, for as long as others have turns in between.
+//! - **The turn.** Claimers that meet (a conflict says so, or a line) read one after the other, and
+//!   share the place, so that they don't fight over the same jobs, as long as there are others.
 //!
 //! Both are hints. Guard and transaction of the claim alone keep two claimers apart.
 
@@ -17,7 +17,11 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::job::{Claim, Job, State, Token};
-use crate::store::{Due, NewClaim, Place, Store, Turn};
+use crate::store::{Due, Found, NewClaim, Place, Store, Turn};
+
+mod line;
+
+use line::Stood;
 
 /// Jobs claimed together, under one lease.
 pub(crate) struct Batch {
@@ -38,14 +42,15 @@ pub(crate) struct Claimer {
     store: Store,
     queue: Arc<str>,
     consumer: Arc<str>,
-    me: Token,
     /// How many jobs of a batch are begun at once.
     at_once: usize,
     place: Option<Place>,
     look_at_head: Instant,
     turns_until: Option<Instant>,
-    /// The number of its last turn.
-    last_turn: Option<i64>,
+    /// The last find was not in turns.
+    alone: bool,
+    /// The last ticket of anybody that it saw.
+    last_ticket: Option<i64>,
     /// How often it met others.
     met: u32,
     /// The same in a row; less again with each claim that is made.
@@ -63,9 +68,8 @@ const HEAD_AT_LEAST: Duration = Duration::from_secs(30);
 const BUSY: usize = 100;
 /// Claimers take turns for this long after they met others, or saw that they had turns.
 const TURNS_FOR: Duration = Duration::from_secs(10);
-/// How often a claimer asks for the turn in the end: each asking costs the server as much as a few
-/// jobs, and what was claimed ahead lasts for longer.
-const TURN_POLL: Duration = Duration::from_millis(80);
+/// The longest wait for what is being marked at the end of the queue.
+const TOO_EARLY: Duration = Duration::from_millis(80);
 /// How often a claimer looks for expired leases: nobody notices that a lease of half a minute was
 /// taken back two seconds later, and an idle worker sends fewer commands.
 const TAKE_BACK_EVERY: Duration = Duration::from_secs(2);
@@ -90,12 +94,12 @@ impl Claimer {
             store,
             queue,
             consumer,
-            me: Token::mint(),
             at_once,
             place: None,
             look_at_head: now,
             turns_until: None,
-            last_turn: None,
+            alone: true,
+            last_ticket: None,
             met: 0,
             in_a_row: 0,
             take_back_at: now,
@@ -133,8 +137,14 @@ impl Claimer {
         if n == 1 {
             return self.find_one().await;
         }
-        let due = match self.in_turns() {
-            true => self.find_in_turn(self.fewer(n)).await?,
+        // Whoever comes first asks in line who is there: many begin at once.
+        let in_turns = self.in_turns() || self.last_ticket.is_none();
+        let was_alone = std::mem::replace(&mut self.alone, !in_turns);
+        let due = match in_turns {
+            true => {
+                let own = self.place.take().filter(|_| was_alone);
+                self.find_in_turn(self.fewer(n), own).await?
+            }
             false => self.find_alone(n).await?,
         };
         // With small claims the queue is calm: the head is near, and counts.
@@ -207,15 +217,27 @@ impl Claimer {
     }
 
     async fn find_alone(&mut self, n: usize) -> Result<Due> {
-        if let Some(place) = self.place.take()
-            && Instant::now() < self.look_at_head
-        {
-            let due = self.store.find_due(&self.queue, Some(&place), (n, 0)).await?;
-            if !due.jobs.is_empty() {
-                return Ok(due);
-            }
+        if n < BUSY {
+            return self.find_at_head(n).await;
         }
-        self.find_at_head(n).await
+        let place = self.place.take().filter(|_| Instant::now() < self.look_at_head);
+        let (store, queue) = (self.store.clone(), self.queue.clone());
+        // Beside the search: it is the server's smallest answer, and nobody waits for it.
+        let turn = store.turn(&queue);
+        let find = async {
+            if let Some(place) = &place {
+                let due = store.find_due(&queue, Some(place), (n, 0)).await?;
+                if !due.jobs.is_empty() {
+                    return Ok(due);
+                }
+            }
+            self.find_at_head(n).await
+        };
+        let (due, turn) = tokio::try_join!(find, turn)?;
+        if let Some(turn) = turn {
+            self.look_for_others(turn.tickets, 0);
+        }
+        Ok(due)
     }
 
     async fn find_at_head(&mut self, n: usize) -> Result<Due> {
@@ -226,24 +248,27 @@ impl Claimer {
         Ok(due)
     }
 
-    async fn find_in_turn(&mut self, n: usize) -> Result<Due> {
+    /// `own`: where it was when it was alone.
+    async fn find_in_turn(&mut self, n: usize, own: Option<Place>) -> Result<Due> {
         let (started, mut wait) = (Instant::now(), Duration::from_millis(10));
-        let mut seen = (0, started);
-        // A turn lasts half a second at the most: when it was the same one for two, something is
-        // wrong with it. Nobody waits for ever beside others who are luckier.
-        while seen.1.elapsed() < Duration::from_secs(2) && started.elapsed() < TURNS_FOR {
-            if let Some(turn) = self.store.take_turn(&self.queue, self.me).await? {
-                if turn.number != seen.0 {
-                    seen = (turn.number, Instant::now());
+        // Nobody waits for ever beside others who are luckier.
+        while started.elapsed() < TURNS_FOR {
+            match line::stand(&self.store, &self.queue).await? {
+                Stood::Turn { mut turn, others } => {
+                    if others {
+                        self.turns_until = Some(Instant::now() + TURNS_FOR);
+                    }
+                    turn.head_is_due |= !self.in_turns();
+                    turn.place = further(turn.place.take(), own.clone());
+                    if let Some(due) = self.use_turn(turn, n).await? {
+                        return Ok(due);
+                    }
+                    tokio::time::sleep(chance(wait)).await;
+                    wait = (wait * 2).min(TOO_EARLY);
                 }
-                if turn.is_mine
-                    && let Some(due) = self.use_turn(turn, n).await?
-                {
-                    return Ok(due);
-                }
+                Stood::Nothing => return Ok(Due { jobs: Vec::new(), full: false }),
+                Stood::PassedBy => {}
             }
-            tokio::time::sleep(chance(wait)).await;
-            wait = (wait * 2).min(TURN_POLL);
         }
         self.find_at_head(n).await
     }
@@ -251,29 +276,41 @@ impl Claimer {
     /// Looks behind the last claim of anybody, then at the head; `None` when it is too early for
     /// that.
     async fn use_turn(&mut self, turn: Turn, n: usize) -> Result<Option<Due>> {
-        self.look_for_others(&turn);
-        let mut found = Due { jobs: Vec::new(), full: false };
+        self.look_for_others(turn.serving, 1);
+        let mut due = Due { jobs: Vec::new(), full: false };
         // At a wall it is passed first, down to the end: the head is on this side of it.
         let head_is_due = turn.head_is_due && self.in_a_row <= WALL;
         if let Some(place) = &turn.place
             && !head_is_due
         {
-            found = self.store.find_due(&self.queue, Some(place), (n, 0)).await?;
+            let waited_for = turn.tickets > turn.serving;
+            if waited_for && let Some(end) = self.store.nth_due(&self.queue, place, n).await? {
+                // The others need not wait until the jobs are read.
+                self.store.give_turn(&self.queue, &turn, Found::Up(end, false)).await?;
+                due = self.store.find_due(&self.queue, Some(place), (n, 0)).await?;
+                return Ok((!due.jobs.is_empty()).then_some(due));
+            }
+            due = self.store.find_due(&self.queue, Some(place), (n, 0)).await?;
         }
-        let at_head = found.jobs.is_empty() && (head_is_due || !turn.being_marked);
+        let at_head = due.jobs.is_empty();
         if at_head {
-            found = self.find_at_head(n).await?;
+            due = self.find_at_head(n).await?;
         }
-        let too_early = found.jobs.is_empty() && !at_head;
-        let end = found.jobs.last().map(place_of).map(|end| (further(turn.place, end), at_head));
-        self.store.give_turn(&self.queue, self.me, end).await?;
-        Ok((!too_early).then_some(found))
+        // It would be marked by two at once.
+        let too_early = at_head && !due.jobs.is_empty() && turn.being_marked && !head_is_due;
+        let found = match further(turn.place.clone(), due.jobs.last().map(place_of)) {
+            _ if too_early => Found::TooEarly,
+            Some(place) if !due.jobs.is_empty() => Found::Up(place, at_head),
+            _ => Found::Nothing,
+        };
+        self.store.give_turn(&self.queue, &turn, found).await?;
+        Ok((!too_early).then_some(due))
     }
 
-    /// Turns of others since its last one: it goes on taking them.
-    fn look_for_others(&mut self, turn: &Turn) {
-        let last = self.last_turn.replace(turn.number);
-        if last.is_some_and(|last| turn.number > last + 1) {
+    /// Tickets since the last one that it saw, but for its own: it takes turns as long as there are.
+    fn look_for_others(&mut self, tickets: i64, own: i64) {
+        let last = self.last_ticket.replace(tickets);
+        if last.is_some_and(|last| tickets.saturating_sub(last) > own) {
             self.turns_until = Some(Instant::now() + TURNS_FOR);
         }
     }
@@ -316,10 +353,12 @@ fn place_after(due: &Due) -> Option<Place> {
 
 /// What is found at the head before the place of the last claim is a straggler, or being marked:
 /// then the claims go on where they were. A higher priority is claimed first.
-fn further(last: Option<Place>, end: Place) -> Place {
-    match last {
-        Some(last) if last.priority == end.priority && last.due > end.due => last,
-        _ => end,
+fn further(last: Option<Place>, end: Option<Place>) -> Option<Place> {
+    match (last, end) {
+        (Some(last), Some(end)) if last.priority == end.priority && last.due > end.due => {
+            Some(last)
+        }
+        (last, end) => end.or(last),
     }
 }
 

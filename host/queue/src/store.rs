@@ -51,7 +51,7 @@ pub(crate) use setup::CLAIM_INDEX;
 #[cfg(test)]
 pub(crate) use transact::Step;
 pub(crate) use transact::Target;
-pub(crate) use turns::{Place, Turn};
+pub(crate) use turns::{Found, Place, Turn};
 
 /// The collections of one queue collection, and the server's clock.
 #[derive(Clone)]

@@ -15,6 +15,7 @@ use crate::outcome::{Disposition, Failure};
 use crate::payload::Payload;
 
 mod lease;
+mod lock;
 mod record;
 mod turn;
 
@@ -22,8 +23,9 @@ pub(crate) use lease::{
     close_lease, close_lease_of_one, has_expired, leave_lease, note_cancel, open_lease,
     renew_lease, take_back_lease,
 };
+pub(crate) use lock::{acquire, keep, let_go};
 pub(crate) use record::as_recorded;
-pub(crate) use turn::{acquire, give_turn, keep, let_go};
+pub(crate) use turn::{found, found_nothing, pass_turn, take_ticket};
 
 /// One conditional write.
 #[derive(Clone, Debug, PartialEq)]

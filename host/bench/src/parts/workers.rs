@@ -1,5 +1,7 @@
 //! More workers on one queue beside one alone: who claims should not be in each other's way.
 
+use std::time::{Duration, Instant};
+
 use crate::crew::{Crew, Role};
 use crate::error::{Result, ensure};
 use crate::fill::{Filling, fill, left};
@@ -10,6 +12,9 @@ use crate::report::Part;
 /// So many workers, as processes with so many each: beyond eight processes a small machine measures
 /// its memory rather than the queue.
 const CREWS: [(usize, usize); 5] = [(1, 1), (2, 1), (8, 1), (8, 4), (8, 8)];
+
+/// How often it is asked whether all jobs are gone.
+const LOOK: Duration = Duration::from_millis(10);
 
 pub(super) async fn measure(ground: &Ground, options: &Options) -> Result<Part> {
     let mut part = Part::new("workers");
@@ -50,12 +55,20 @@ pub(super) async fn measure(ground: &Ground, options: &Options) -> Result<Part> 
     Ok(part)
 }
 
-/// Their start is not counted, their end is.
+/// From when they are let go until the last job is gone: neither their start nor their end counts.
 async fn drain(ground: &Ground, n: usize, (processes, each): (usize, usize)) -> Result<f64> {
     let mut crew = Crew::start(ground, processes, &Role::drain(ground, each)).await?;
+    let started = Instant::now();
     crew.go().await?;
-    let elapsed = crew.ended().await?;
-    let left = left(&ground.jobs()).await?;
+    let jobs = ground.jobs();
+    // The server answers that from its catalogue.
+    while jobs.estimated_document_count().await? > 0 {
+        crew.check()?;
+        tokio::time::sleep(LOOK).await;
+    }
+    let elapsed = started.elapsed();
+    crew.ended().await?;
+    let left = left(&jobs).await?;
     ensure(left == 0, || format!("{left} of {n} jobs are left"))?;
     Ok(n as f64 / elapsed.as_secs_f64())
 }

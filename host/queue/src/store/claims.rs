@@ -102,6 +102,38 @@ impl Store {
         Ok((Due { jobs, full: seen == n }, set_aside))
     }
 
+    /// The place of the `n`th that is due after a place; `None` when there are fewer. Costs the server
+    /// a walk over their keys, and nobody anything else.
+    pub(crate) async fn nth_due(
+        &self,
+        queue: &str,
+        from: &Place,
+        n: usize,
+    ) -> Result<Option<Place>> {
+        let failed = |e| Error::from_driver(FINDING, e);
+        let jobs = self.inner.jobs.clone_with_type::<Document>();
+        let mut filter = due_filter(queue);
+        filter.insert("_id", doc! { "$ne": from.id.clone() });
+        let mut options = FindOptions::default();
+        (options.min, options.max) = self.bounds(queue, from);
+        let find = jobs
+            .find(filter)
+            .with_options(options)
+            .sort(doc! { "priority": -1, "due": 1, "_id": 1 })
+            .hint(Hint::Name(CLAIM_INDEX.to_owned()))
+            .projection(doc! { "priority": 1, "due": 1 })
+            .skip(n.saturating_sub(1) as u64)
+            .limit(-1);
+        let nth = find.await.map_err(failed)?.try_next().await.map_err(failed)?;
+        Ok(nth.and_then(|job| {
+            Some(Place {
+                priority: job.get_i32("priority").ok()?,
+                due: *job.get_datetime("due").ok()?,
+                id: job.get("_id")?.clone(),
+            })
+        }))
+    }
+
     /// The part of the claim index behind a place, up to what is due now: without the upper bound
     /// the server would walk over everything that is scheduled.
     fn bounds(&self, queue: &str, place: &Place) -> (Option<Document>, Option<Document>) {

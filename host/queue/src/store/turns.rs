@@ -1,18 +1,14 @@
-//! Claimers' turns: one small document per queue, with the place where the last claim ended.
+//! Claimers' turns: one small document per queue, which hands out tickets, says whose turn it is,
+//! and where the last claim ended.
 //!
 //! A hint, nothing more: a turn that is lost or broken costs a little time, the guard and the
 //! transaction of a claim keep the promise.
 
-use std::time::Duration;
-
 use bson::{Bson, DateTime, Document, doc};
-use mongodb::Collection;
-use mongodb::options::ReturnDocument;
 
 use super::{Store, Target};
 use crate::error::{Error, Result};
-use crate::job::{Token, to_millis};
-use crate::transition::{self, Change, Transition};
+use crate::transition;
 
 /// A place in a queue, which is the key of a job in the claim index: claims go on behind it, at
 /// its priority.
@@ -23,74 +19,64 @@ pub(crate) struct Place {
     pub(crate) id: Bson,
 }
 
-/// Finding a batch takes some milliseconds; a claimer that dies with the turn holds the others up
-/// for no longer than this.
-const TURN: Duration = Duration::from_millis(500);
+/// What became of a turn.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// The place of the last job that was found, and whether the search began at the head.
+    Up(Place, bool),
+    /// Nothing is due.
+    Nothing,
+    /// Nothing yet, and the head was not looked at.
+    TooEarly,
+}
 
 const DOING: &str = "take a turn";
 
 impl Store {
-    /// Takes the turn if nobody has it; it is mine or somebody else's then. `None` when two met that
-    /// made the document.
-    pub(crate) async fn take_turn(&self, queue: &str, me: Token) -> Result<Option<Turn>> {
-        let acquire = transition::acquire(queue, me, TURN);
-        let turn = self.acquired(&self.inner.turns, &acquire).await;
-        let turn = turn.map_err(|e| Error::from_driver(DOING, e))?;
-        Ok(turn.map(|turn| read_turn(&turn, me)))
+    /// A ticket, which is the last one of the turn it answers. `None` when two met that made the
+    /// document.
+    pub(crate) async fn take_ticket(&self, queue: &str) -> Result<Option<Turn>> {
+        let turn = self.changed(&self.inner.turns, &transition::take_ticket(queue)).await;
+        Ok(turn.map_err(|e| Error::from_driver(DOING, e))?.map(|turn| read_turn(&turn)))
     }
 
-    /// Gives the turn back. `found`: the place of the last job that was found, and whether the
-    /// head was looked at; `None` leaves the turn as it was.
-    pub(crate) async fn give_turn(
-        &self,
-        queue: &str,
-        me: Token,
-        found: Option<(Place, bool)>,
-    ) -> Result<()> {
-        let found = found.map(|(place, at_head)| {
-            let place = doc! { "priority": place.priority, "due": place.due, "id": place.id };
-            (place, at_head)
-        });
-        let give = transition::give_turn(queue, me, found);
+    /// Whose turn it is; `None` where nobody took a ticket yet.
+    pub(crate) async fn turn(&self, queue: &str) -> Result<Option<Turn>> {
+        let turn = self.inner.turns.find_one(doc! { "_id": queue }).await;
+        Ok(turn.map_err(|e| Error::from_driver(DOING, e))?.map(|turn| read_turn(&turn)))
+    }
+
+    /// Serves a later ticket than the one that is served; false when that one is no longer.
+    pub(crate) async fn jump(&self, queue: &str, from: i64, to: i64) -> Result<bool> {
+        let jump = transition::pass_turn(queue, (from, to), Document::new());
+        Ok(self.write(DOING, Target::Turns, &jump).await? == 1)
+    }
+
+    /// Gives a turn back. Where it was jumped over meanwhile, nothing comes of it.
+    pub(crate) async fn give_turn(&self, queue: &str, turn: &Turn, found: Found) -> Result<()> {
+        let (next, more) = match found {
+            Found::Up(Place { priority, due, id }, at_head) => {
+                let place = doc! { "priority": priority, "due": due, "id": id };
+                (after(turn.serving), transition::found(place, at_head))
+            }
+            // Whoever had a ticket when the look began is answered by it.
+            Found::Nothing => (after(turn.tickets), transition::found_nothing(turn.tickets)),
+            Found::TooEarly => (after(turn.serving), Document::new()),
+        };
+        let give = transition::pass_turn(queue, (turn.serving, next), more);
         self.write(DOING, Target::Turns, &give).await.map(|_| ())
-    }
-
-    /// Acquires what a document stands for; answers the document, or `None` where somebody else
-    /// has it.
-    pub(super) async fn acquire(
-        &self,
-        collection: &Collection<Document>,
-        me: Token,
-        transition: &Transition,
-    ) -> Result<Option<Document>, mongodb::error::Error> {
-        let document = self.acquired(collection, transition).await?;
-        Ok(document.filter(|it| is_held(it, me)))
-    }
-
-    /// The document after the try, whoever holds it.
-    async fn acquired(
-        &self,
-        collection: &Collection<Document>,
-        transition: &Transition,
-    ) -> Result<Option<Document>, mongodb::error::Error> {
-        let Change::Upsert(update) = &transition.change else { return Ok(None) };
-        let acquired = collection
-            .find_one_and_update(transition.filter.clone(), update.clone())
-            .upsert(true)
-            .return_document(ReturnDocument::After)
-            .await;
-        match acquired {
-            // Two that met where there was no document yet.
-            Err(e) if is_duplicate_key(&e) => Ok(None),
-            acquired => acquired,
-        }
     }
 }
 
-/// What a claimer learns that asks for the turn.
-#[derive(Debug)]
+/// The state of a queue's turns when it was asked for.
+#[derive(Clone, Debug)]
 pub(crate) struct Turn {
-    pub(crate) is_mine: bool,
+    /// The ticket whose turn it is.
+    pub(crate) serving: i64,
+    /// The last ticket that was handed out.
+    pub(crate) tickets: i64,
+    /// The last ticket that was answered by somebody else's look: nothing was due.
+    pub(crate) empty: i64,
     /// Where the last claim ended.
     pub(crate) place: Option<Place>,
     /// Nobody has looked at the head for a while.
@@ -98,8 +84,6 @@ pub(crate) struct Turn {
     /// What the claimer before found is likely still being marked: who looks at the head finds it
     /// again.
     pub(crate) being_marked: bool,
-    /// One more with each turn, whoever's it is.
-    pub(crate) number: i64,
 }
 
 /// While they are busy, the claimers of a queue look at its head once in this time, whoever's turn
@@ -108,22 +92,26 @@ const LOOK_AT_HEAD: i64 = 1_000;
 /// Marking a batch takes no longer than this on a busy server, in milliseconds.
 const MARKING: i64 = 100;
 
-fn read_turn(turn: &Document, me: Token) -> Turn {
-    let since = |field: &str| {
-        let until = turn.get_datetime("until").ok()?.timestamp_millis();
-        Some(until - to_millis(TURN) - turn.get_datetime(field).ok()?.timestamp_millis())
+fn read_turn(turn: &Document) -> Turn {
+    let number = |field: &str| turn.get_i64(field).unwrap_or_default();
+    // From then until the turn began, in milliseconds.
+    let before = |field: &str| {
+        let since = turn.get_datetime("since").ok()?.timestamp_millis();
+        Some(since - turn.get_datetime(field).ok()?.timestamp_millis())
     };
     Turn {
-        is_mine: is_held(turn, me),
+        serving: number("serving"),
+        tickets: number("tickets"),
+        empty: number("empty"),
         place: place(turn),
-        head_is_due: since("head").is_none_or(|since| since > LOOK_AT_HEAD),
-        being_marked: since("given").is_some_and(|since| since < MARKING),
-        number: turn.get_i64("fence").unwrap_or_default(),
+        head_is_due: before("head").is_none_or(|before| before > LOOK_AT_HEAD),
+        being_marked: before("given").is_some_and(|before| before < MARKING),
     }
 }
 
-fn is_held(document: &Document, me: Token) -> bool {
-    document.get("holder") == Some(&me.to_bson())
+/// Anybody may have written the largest number there.
+fn after(ticket: i64) -> i64 {
+    ticket.saturating_add(1)
 }
 
 fn place(turn: &Document) -> Option<Place> {
@@ -133,14 +121,4 @@ fn place(turn: &Document) -> Option<Place> {
         due: *place.get_datetime("due").ok()?,
         id: place.get("id")?.clone(),
     })
-}
-
-/// Both ways in which the server says that a unique index has the key already.
-fn is_duplicate_key(error: &mongodb::error::Error) -> bool {
-    use mongodb::error::{ErrorKind, WriteFailure};
-    match error.kind.as_ref() {
-        ErrorKind::Command(e) => e.code == 11_000,
-        ErrorKind::Write(WriteFailure::WriteError(e)) => e.code == 11_000,
-        _ => false,
-    }
 }

@@ -1,58 +1,52 @@
-//! The documents of turns, `{_id: queue, holder, until, place, given, head}`, and of locks,
-//! `{_id: name, holder, until, fence}`: something held until a time, by one holder.
+//! The documents of turns, `{_id: queue, tickets, serving, since, place, given, head, empty}`: how
+//! many tickets were handed out, whose turn it is, since when; where the last claim ended, when that
+//! was; when the head was looked at, and the last ticket whose holder need not look any more.
 
-use std::time::Duration;
+use bson::{Document, doc};
 
-use bson::{Bson, DateTime, Document, doc};
+use super::{Change, Reach, Transition};
 
-use super::{Change, Reach, Transition, after};
-use crate::job::Token;
-
-/// `me` holds what nobody holds now, for `length`; the fencing number grows. What somebody holds
-/// stays as it is: the holder after the write says who got it.
+/// One ticket more. Where nobody is before it, its turn begins.
 ///
-/// The condition is in the update, as the server allows no `$expr` in the filter of an upsert.
-pub(crate) fn acquire(name: &str, me: Token, length: Duration) -> Transition {
-    let held = doc! { "$gte": ["$until", "$$NOW"] };
-    let keep_or = |field: &str, value: Bson| doc! { "$cond": [&held, field, value] };
-    let fence = doc! { "$add": [{ "$ifNull": ["$fence", 0_i64] }, 1_i64] };
-    let update = vec![doc! { "$set": {
-        "holder": keep_or("$holder", me.to_bson()),
-        "until": keep_or("$until", after(length).into()),
-        "fence": keep_or("$fence", fence.into()),
-    } }];
-    Transition { filter: doc! { "_id": name }, change: Change::Upsert(update), reach: Reach::One }
+/// An upsert by a pipeline, like that of a lock: the document is made when it isn't there.
+pub(crate) fn take_ticket(queue: &str) -> Transition {
+    let number = |field: &str, otherwise: i64| {
+        // Anybody may have written there.
+        doc! { "$cond": [{ "$isNumber": field }, field, otherwise] }
+    };
+    let update = vec![
+        doc! { "$set": {
+            "tickets": { "$add": [number("$tickets", 0), 1_i64] },
+            "serving": number("$serving", 1),
+        } },
+        doc! { "$set": {
+            "since": { "$cond": [{ "$eq": ["$tickets", "$serving"] }, "$$NOW", "$since"] },
+        } },
+    ];
+    Transition { filter: doc! { "_id": queue }, change: Change::Upsert(update), reach: Reach::One }
 }
 
-/// `me` holds it for `length` from now, if it still does.
-pub(crate) fn keep(name: &str, me: Token, length: Duration) -> Transition {
-    let update = vec![doc! { "$set": { "until": after(length) } }];
-    Transition { filter: held(name, me), change: Change::Update(update), reach: Reach::One }
-}
-
-/// `me` lets go of it. The document stays: its fencing number must never start again.
-pub(crate) fn let_go(name: &str, me: Token) -> Transition {
-    let update = vec![doc! { "$set": { "until": DateTime::from_millis(0) } }];
-    Transition { filter: held(name, me), change: Change::Update(update), reach: Reach::One }
-}
-
-/// `me` gives the turn to whoever wants it, with the place of the last job that was found, and
-/// whether the head was looked at for it.
-pub(crate) fn give_turn(queue: &str, me: Token, found: Option<(Document, bool)>) -> Transition {
-    let mut set = doc! { "until": DateTime::from_millis(0) };
-    if let Some((place, at_head)) = found {
-        set.insert("place", doc! { "$literal": place });
-        set.insert("given", "$$NOW");
-        if at_head {
-            set.insert("head", "$$NOW");
-        }
+/// The turn goes from one ticket to a later one.
+pub(crate) fn pass_turn(queue: &str, (from, to): (i64, i64), more: Document) -> Transition {
+    let mut set = doc! { "serving": to, "since": "$$NOW" };
+    set.extend(more);
+    Transition {
+        filter: doc! { "_id": queue, "serving": from },
+        change: Change::Update(vec![doc! { "$set": set }]),
+        reach: Reach::One,
     }
-    let change = Change::Update(vec![doc! { "$set": set }]);
-    Transition { filter: held(queue, me), change, reach: Reach::One }
 }
 
-/// A lock that ran out isn't held, though nobody took it yet: whoever writes under it may have
-/// been told so.
-fn held(name: &str, me: Token) -> Document {
-    doc! { "_id": name, "holder": me.to_bson(), "$expr": { "$gte": ["$until", "$$NOW"] } }
+/// Where a search ended, for whoever is next; `at_head`: it began at the head.
+pub(crate) fn found(place: Document, at_head: bool) -> Document {
+    let mut set = doc! { "place": { "$literal": place }, "given": "$$NOW" };
+    if at_head {
+        set.insert("head", "$$NOW");
+    }
+    set
+}
+
+/// Nothing was due: all tickets up to `last`, which were there before the look, are answered.
+pub(crate) fn found_nothing(last: i64) -> Document {
+    doc! { "empty": last, "head": "$$NOW" }
 }

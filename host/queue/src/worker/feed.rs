@@ -35,6 +35,7 @@ pub(super) async fn run(shared: Arc<Shared>, index: usize) {
         ahead: Ahead::new(&shared),
         marks: JoinSet::new(),
         marking: 0,
+        filled: Instant::now(),
         failures: 0,
         served,
         shared: &shared,
@@ -55,6 +56,8 @@ struct Feed<'a> {
     marks: JoinSet<Marked>,
     /// Jobs in those.
     marking: usize,
+    /// When the buffer got the last ones.
+    filled: Instant,
     failures: u32,
 }
 
@@ -63,6 +66,10 @@ impl Feed<'_> {
         // Before the slots are counted, so that one that comes free in between is told of.
         self.served.waits.store(true, Ordering::Release);
         let others = self.claimer.in_turns();
+        if others && let Some(pause) = SAMPLE.checked_sub(self.filled.elapsed()) {
+            // How fast the last claim is worked off isn't known yet, and a turn is dear.
+            return self.wait(pause).await;
+        }
         let n = self.ahead.wanted(self.shared, self.served, (self.marking, others));
         let one_at_a_time = self.claimer.may_meet_itself();
         let most = if one_at_a_time { 1 } else { MARKS };
@@ -106,6 +113,7 @@ impl Feed<'_> {
             Ok(Some(batch)) => {
                 self.answered();
                 self.claimer.got_through();
+                self.filled = Instant::now();
                 fill(self.shared, self.served, batch);
                 None
             }
@@ -203,6 +211,8 @@ struct Ahead {
 /// Covers the round trips of a claim, with room for slow ones; no job waits much longer than this
 /// for a slot here.
 const MOMENT: Duration = Duration::from_millis(400);
+/// So much more is claimed when all of the last claim was done before the next one was made.
+const GROWTH: usize = 32;
 /// Large payloads fill memory before they fill the time.
 const BUFFER_BYTES: usize = 32 * 1024 * 1024;
 /// Less would measure the gaps between two jobs.
@@ -241,7 +251,7 @@ impl Ahead {
         let mut target = free + ahead;
         if waiting == 0 && free == shared.options.slots {
             // All of the last claim is done already: the rate of short jobs is known too late.
-            target = target.max((self.got * 2).min(free + self.most));
+            target = target.max((self.got * GROWTH).min(free + self.most));
         }
         let wanted = target.saturating_sub(waiting).min(BATCH);
         let least =
