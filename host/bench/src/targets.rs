@@ -25,6 +25,8 @@ pub(crate) const TARGETS: &[(&str, &str, Bound)] = &[
     ("drain", "native/by-hand", AtLeast(25.0)),
     ("sandbox", "fresh/native", AtLeast(0.85)),
     ("sandbox", "attempt/bare", AtMost(1.3)),
+    // What all caps together cost a drain.
+    ("sandbox", "fresh/bare", AtLeast(0.95)),
     ("workers", "2/1", AtLeast(0.9)),
     ("workers", "8/1", AtLeast(0.9)),
     ("workers", "32/1", AtLeast(0.9)),

@@ -46,7 +46,7 @@ pub(crate) async fn run(cli: Cli, show: Show) -> Result<()> {
         Command::Cancel(args) => mend::cancel(global, show, args).await,
         Command::Clear(args) => mend::clear(global, show, args).await,
         Command::Inspect(args) => inspect::run(show, &args),
-        Command::Policy(command) => policy::run(show, &command),
+        Command::Policy(command) => policy::run(global, show, &command),
         Command::Sign(args) => sign::sign(show, &args),
         Command::Verify(args) => sign::verify(show, &args),
         Command::Demo => crate::demo::run(global, show).await,

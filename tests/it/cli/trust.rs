@@ -209,3 +209,23 @@ async fn what_is_no_file_is_not_read() -> Result<()> {
     ensure!(said.contains(why), "{said}");
     Ok(())
 }
+
+#[tokio::test]
+async fn a_policy_is_checked_with_the_payload_limit_that_work_will_have() -> Result<()> {
+    let (cli, folder) = (Cli::new().await?, Folder::new()?);
+    folder.config("output = \"2MiB\"")?;
+    let file = folder.name("work.toml");
+    let check = ["policy", "check", &file];
+    let said = folder.filtered(&cli.error(2, &check).await?);
+    insta::assert_snapshot!(said, @r"
+    error: work.toml:2:1: error: output, payload or saved state of 2097152 bytes needs a --payload-limit as large
+      Here as for `work`; or let it have less.
+    ");
+    let work = ["work", "--config", &file, "--until-empty"];
+    let refused = cli.error(2, &work).await?;
+    ensure!(refused.contains("2097152 bytes needs a --payload-limit as large"), "{refused}");
+    let more = ["--payload-limit", "2MiB"];
+    cli.run(&[&check[..], &more].concat()).await?.ended(0)?;
+    cli.run(&[&work[..], &more].concat()).await?.ended(0)?;
+    cli.end().await
+}

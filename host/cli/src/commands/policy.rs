@@ -2,15 +2,15 @@
 
 use serde_json::json;
 
-use crate::args::PolicyCommand;
+use crate::args::{Global, PolicyCommand};
 use crate::policy::{Findings, Policy};
 use crate::show::{Show, escape};
 use crate::trouble::{Exit, Result, Trouble};
 
-pub(super) fn run(show: Show, command: &PolicyCommand) -> Result<()> {
+pub(super) fn run(global: &Global, show: Show, command: &PolicyCommand) -> Result<()> {
     let PolicyCommand::Check { file } = command;
     let findings = match Policy::read(file) {
-        Ok((policy, findings)) => findings.and(policy.check()),
+        Ok((policy, findings)) => findings.and(policy.check(global.payload_limit)),
         Err(findings) => findings,
     };
     let errors = findings.errors();

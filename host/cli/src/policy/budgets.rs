@@ -84,6 +84,15 @@ impl Budget {
         }
     }
 
+    /// What is wrong where the connection lets less through than the component may give it.
+    pub(crate) fn over(&self, payload_limit: usize) -> Option<String> {
+        // The defaults are made for the default of that, and are cut to a smaller one.
+        let said = [self.output, self.payload, Some(self.limits().saved_bytes)];
+        let most = said.into_iter().flatten().max().filter(|most| *most > payload_limit)?;
+        let what = "output, payload or saved state of";
+        Some(format!("{what} {most} bytes needs a --payload-limit as large"))
+    }
+
     /// With the defaults for what is not said.
     pub(crate) fn limits(&self) -> Limits {
         let default = Limits::default();

@@ -12,8 +12,9 @@ use crate::component;
 const MOST_OF_A_SECRET: u64 = 64 << 10;
 
 impl Policy {
-    /// All that would stop the worker, or is granted for nothing.
-    pub(crate) fn check(&self) -> Vec<Finding> {
+    /// All that would stop the worker, or is granted for nothing. `payload_limit`: the most that the
+    /// worker's connection is to let through.
+    pub(crate) fn check(&self, payload_limit: usize) -> Vec<Finding> {
         let mut findings = Vec::new();
         if self.queues.is_empty() {
             let what = "there is no queue to serve";
@@ -21,6 +22,10 @@ impl Policy {
         }
         for (name, served) in &self.queues {
             served.check(name, &mut findings);
+            if let Some(what) = served.budget.over(payload_limit) {
+                let help = "Here as for `work`; or let it have less.";
+                findings.push(Finding::error(served.place, what, help));
+            }
         }
         findings.extend(self.too_large());
         findings

@@ -86,21 +86,10 @@ pub(crate) fn most(policy: &Policy) -> Limits {
 
 /// What this component may use. `payload_limit`: the most that the connection lets through.
 pub(crate) fn limits(served: &Served, payload_limit: usize) -> Result<Limits> {
-    let limits = served.budget.limits();
-    let Limits { output_bytes, saved_bytes, payload_bytes, .. } = limits;
-    let over = |said: Option<usize>| said.is_some_and(|bytes| bytes > payload_limit);
-    let Budget { output, payload, .. } = served.budget;
-    if over(output) || over(payload) || saved_bytes > payload_limit {
-        let most = output_bytes.max(saved_bytes).max(payload_bytes);
-        return Err(Trouble::new(
-            Exit::Misuse,
-            "misuse",
-            format!(
-                "output, payload or saved state of {most} bytes needs a --payload-limit as large"
-            ),
-        ));
+    match served.budget.over(payload_limit) {
+        Some(what) => Err(Trouble::new(Exit::Misuse, "misuse", what)),
+        None => Ok(served.budget.limits()),
     }
-    Ok(limits)
 }
 
 #[cfg(test)]
