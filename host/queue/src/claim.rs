@@ -51,6 +51,8 @@ pub(crate) struct Claimer {
     alone: bool,
     /// The last ticket of anybody that it saw.
     last_ticket: Option<i64>,
+    /// The last find got all that it asked for: jobs are few or large where it didn't.
+    fits: bool,
     /// How often it met others.
     met: u32,
     /// The same in a row; less again with each claim that is made.
@@ -100,6 +102,7 @@ impl Claimer {
             turns_until: None,
             alone: true,
             last_ticket: None,
+            fits: false,
             met: 0,
             in_a_row: 0,
             take_back_at: now,
@@ -147,6 +150,7 @@ impl Claimer {
             }
             false => self.find_alone(n).await?,
         };
+        self.fits = due.jobs.len() == self.fewer(n);
         // With small claims the queue is calm: the head is near, and counts.
         self.place = if n < BUSY { None } else { place_after(&due) };
         Ok(due)
@@ -283,7 +287,7 @@ impl Claimer {
         if let Some(place) = &turn.place
             && !head_is_due
         {
-            let waited_for = turn.tickets > turn.serving;
+            let waited_for = turn.tickets > turn.serving && self.fits;
             if waited_for && let Some(end) = self.store.nth_due(&self.queue, place, n).await? {
                 // The others need not wait until the jobs are read.
                 self.store.give_turn(&self.queue, &turn, Found::Up(end, false)).await?;

@@ -38,9 +38,22 @@ async fn a_document_that_is_no_turn_is_in_nobodys_way() -> Result<()> {
     let words = doc! { "_id": "q", "tickets": "three", "serving": "one", "place": "here" };
     turns(&stage).insert_one(words).await?;
     done_by_one(&stage, 100).await?;
-    let numbers = doc! { "tickets": 4.5, "serving": i64::MAX, "empty": i64::MIN };
-    turns(&stage).update_one(doc! { "_id": "q" }, doc! { "$set": numbers }).await?;
-    done_by_one(&stage, 100).await?;
+    for numbers in [
+        doc! { "tickets": 4.5, "serving": i64::MAX, "empty": i64::MIN },
+        doc! { "tickets": 7_i64, "serving": 2_i64, "empty": i64::MAX },
+    ] {
+        turns(&stage).update_one(doc! { "_id": "q" }, doc! { "$set": numbers }).await?;
+        done_by_one(&stage, 100).await?;
+    }
+    stage.end().await
+}
+
+#[tokio::test]
+async fn turns_that_are_dropped_are_made_again() -> Result<()> {
+    let stage = Stage::new().await?;
+    done_by_one(&stage, 40).await?;
+    turns(&stage).drop().await?;
+    done_by_one(&stage, 40).await?;
     stage.end().await
 }
 

@@ -102,7 +102,8 @@ fn read_turn(turn: &Document) -> Turn {
     Turn {
         serving: number("serving"),
         tickets: number("tickets"),
-        empty: number("empty"),
+        // No ticket is answered before it is handed out.
+        empty: Some(number("empty")).filter(|it| *it <= number("tickets")).unwrap_or_default(),
         place: place(turn),
         head_is_due: before("head").is_none_or(|before| before > LOOK_AT_HEAD),
         being_marked: before("given").is_some_and(|before| before < MARKING),
