@@ -5,11 +5,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use bson::doc;
 use mongoqueue::{
     Attempt, Error, JobId, NewJob, NextOptions, Payload, State, Worker, WorkerOptions, from_fn,
 };
 use mongoqueue_tests::process::{Process, Role, runs};
 use mongoqueue_tests::{Stage, eventually};
+
+use crate::worker::assert_empty;
 
 async fn put(stage: &Stage, n: i32) -> Result<Vec<JobId>> {
     let jobs = (0..n).map(|n| NewJob::new(Payload::Bson(n.into()))).collect();
@@ -84,6 +87,11 @@ async fn eight_workers_of_one_process_take_each_job_once() -> Result<()> {
     let seen = seen.lock().unwrap_or_else(|e| e.into_inner()).clone();
     assert_eq!(seen.len(), put.len());
     assert!(seen.values().all(|&times| times == 1));
+    assert_empty(&stage).await?;
+    // They stood in line, and nobody still does.
+    let turn = stage.turns().find_one(doc! { "_id": "q" }).await?.context("no turns")?;
+    assert!(turn.get_i64("tickets")? >= 8, "{turn}");
+    assert!(turn.get_i64("serving")? > turn.get_i64("tickets")?, "{turn}");
     stage.end().await
 }
 

@@ -101,7 +101,7 @@ pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 
 /// No job is left. A lease may be: two halves of its batch that were written at once leave it to run
 /// out.
-async fn assert_empty(stage: &Stage) -> Result<()> {
+pub(crate) async fn assert_empty(stage: &Stage) -> Result<()> {
     assert_eq!(stage.queue()?.stats().await?, Default::default());
     assert_eq!(stage.jobs().count_documents(doc! {}).await?, 0);
     Ok(())

@@ -93,6 +93,11 @@ impl Stage {
         self.database.collection("jobs")
     }
 
+    /// The documents that say whose turn it is.
+    pub fn turns(&self) -> Collection<Document> {
+        self.database.collection("jobs.turns")
+    }
+
     /// The leases' documents.
     pub fn leases(&self) -> Collection<Document> {
         self.database.collection("jobs.leases")

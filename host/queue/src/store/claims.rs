@@ -66,24 +66,10 @@ impl Store {
         from: Option<&Place>,
         (n, skip): (usize, u64),
     ) -> Result<(Due, u64)> {
-        let mut filter = due_filter(queue);
         let size = u32::try_from(n).unwrap_or(u32::MAX);
-        let mut options = FindOptions::default();
-        if let Some(place) = from {
-            // The lower bound is inclusive.
-            filter.insert("_id", doc! { "$ne": place.id.clone() });
-            (options.min, options.max) = self.bounds(queue, place);
-        }
-        let find = self
-            .inner
-            .jobs
-            .find(filter)
-            .with_options(options)
-            .sort(doc! { "priority": -1, "due": 1, "_id": 1 })
-            .hint(Hint::Name(CLAIM_INDEX.to_owned()))
-            .skip(skip)
-            .limit(i64::from(size))
-            .batch_size(size);
+        let (filter, options) = self.search(queue, from);
+        let find = self.inner.jobs.find(filter).with_options(options);
+        let find = find.skip(skip).limit(i64::from(size)).batch_size(size);
         let mut cursor = find.await.map_err(|e| Error::from_driver(FINDING, e))?;
         let (mut jobs, mut seen, mut bytes, mut set_aside) = (Vec::new(), 0, 0, 0);
         while cursor.advance().await.map_err(|e| Error::from_driver(FINDING, e))? {
@@ -111,27 +97,26 @@ impl Store {
         n: usize,
     ) -> Result<Option<Place>> {
         let failed = |e| Error::from_driver(FINDING, e);
+        let (filter, options) = self.search(queue, Some(from));
         let jobs = self.inner.jobs.clone_with_type::<Document>();
-        let mut filter = due_filter(queue);
-        filter.insert("_id", doc! { "$ne": from.id.clone() });
-        let mut options = FindOptions::default();
-        (options.min, options.max) = self.bounds(queue, from);
-        let find = jobs
-            .find(filter)
-            .with_options(options)
-            .sort(doc! { "priority": -1, "due": 1, "_id": 1 })
-            .hint(Hint::Name(CLAIM_INDEX.to_owned()))
-            .projection(doc! { "priority": 1, "due": 1 })
-            .skip(n.saturating_sub(1) as u64)
-            .limit(-1);
+        let find = jobs.find(filter).with_options(options);
+        let find = find.projection(doc! { "priority": 1, "due": 1 });
+        let find = find.skip(n.saturating_sub(1) as u64).limit(-1);
         let nth = find.await.map_err(failed)?.try_next().await.map_err(failed)?;
-        Ok(nth.and_then(|job| {
-            Some(Place {
-                priority: job.get_i32("priority").ok()?,
-                due: *job.get_datetime("due").ok()?,
-                id: job.get("_id")?.clone(),
-            })
-        }))
+        Ok(nth.and_then(|job| Place::read(&job, "_id")))
+    }
+
+    /// What is due, in the order of the queue, from a place on or from the head.
+    fn search(&self, queue: &str, from: Option<&Place>) -> (Document, FindOptions) {
+        let mut filter = due_filter(queue);
+        let hint = Hint::Name(CLAIM_INDEX.to_owned());
+        let mut options = FindOptions::builder().sort(order()).hint(hint).build();
+        if let Some(place) = from {
+            // The lower bound is inclusive.
+            filter.insert("_id", doc! { "$ne": place.id.clone() });
+            (options.min, options.max) = self.bounds(queue, place);
+        }
+        (filter, options)
     }
 
     /// The part of the claim index behind a place, up to what is due now: without the upper bound
@@ -150,7 +135,7 @@ impl Store {
         let size = i64::try_from(n).unwrap_or(i64::MAX);
         let find = doc! {
             "find": self.inner.jobs.name(), "filter": due_filter(queue),
-            "sort": { "priority": -1, "due": 1, "_id": 1 }, "hint": CLAIM_INDEX, "limit": size,
+            "sort": order(), "hint": CLAIM_INDEX, "limit": size,
         };
         let explain = doc! { "explain": find, "verbosity": "executionStats" };
         let answer = self.inner.database.run_command(explain).await;
@@ -334,6 +319,10 @@ pub(crate) fn held_filter(queue: &str, token: Token, ids: Vec<Bson>) -> Document
 
 pub(crate) fn expired_filter(queue: &str) -> Document {
     doc! { "queue": queue, "$expr": transition::has_expired() }
+}
+
+fn order() -> Document {
+    doc! { "priority": -1, "due": 1, "_id": 1 }
 }
 
 pub(crate) fn due_filter(queue: &str) -> Document {

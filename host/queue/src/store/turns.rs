@@ -19,6 +19,17 @@ pub(crate) struct Place {
     pub(crate) id: Bson,
 }
 
+impl Place {
+    /// Of a document with those fields; the id has the name that is said.
+    pub(super) fn read(document: &Document, id: &str) -> Option<Self> {
+        Some(Self {
+            priority: document.get_i32("priority").ok()?,
+            due: *document.get_datetime("due").ok()?,
+            id: document.get(id)?.clone(),
+        })
+    }
+}
+
 /// What became of a turn.
 #[derive(Debug)]
 pub(crate) enum Found {
@@ -104,7 +115,7 @@ fn read_turn(turn: &Document) -> Turn {
         tickets: number("tickets"),
         // No ticket is answered before it is handed out.
         empty: Some(number("empty")).filter(|it| *it <= number("tickets")).unwrap_or_default(),
-        place: place(turn),
+        place: turn.get_document("place").ok().and_then(|it| Place::read(it, "id")),
         head_is_due: before("head").is_none_or(|before| before > LOOK_AT_HEAD),
         being_marked: before("given").is_some_and(|before| before < MARKING),
     }
@@ -113,13 +124,4 @@ fn read_turn(turn: &Document) -> Turn {
 /// Anybody may have written the largest number there.
 fn after(ticket: i64) -> i64 {
     ticket.saturating_add(1)
-}
-
-fn place(turn: &Document) -> Option<Place> {
-    let place = turn.get_document("place").ok()?;
-    Some(Place {
-        priority: place.get_i32("priority").ok()?,
-        due: *place.get_datetime("due").ok()?,
-        id: place.get("id")?.clone(),
-    })
 }
