@@ -4,16 +4,17 @@
 //! Everything runs against `MONGODB_URI`, or a private `mongod`, in a database of its own that is
 //! dropped at the end.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use mongoqueue_bench::{Ground, Options, Report, Step, run, worker_process};
+use mongoqueue_bench::{Ground, Options, Report, Step, fill, run, worker_process};
 use mongoqueue_mongod::{Data, Mongod, Places};
 use mongoqueue_tests::{built, server};
 
 mod count;
+mod languages;
 
 /// What makes this program a worker process.
 const WORKER: &str = "worker-process";
@@ -29,7 +30,9 @@ const USAGE: &str = "\
 --long SECONDS     how long the part `long` drains (20)
 --json             one JSON document
 --html FILE        a page with tables and plots, beside the rest
---markdown FILE    tables, in a document that has <!-- bench --> and <!-- /bench --> between these";
+--markdown FILE    tables, in a document that has <!-- bench --> and <!-- /bench --> between these
+--languages FILE   in place of all this: what a handler costs in each language, as a table in a
+                   document that has <!-- languages --> and <!-- /languages --> around it";
 
 /// What was asked for on the command line.
 struct Args {
@@ -49,7 +52,19 @@ fn main() -> Result<()> {
         let uri = std::env::var("MONGODB_URI").context("MONGODB_URI")?;
         return Ok(runtime.block_on(worker_process(&uri, role))?);
     }
+    if let [flag, file] = words.iter().filter(|it| *it != "--bench").collect::<Vec<_>>()[..]
+        && flag == "--languages"
+    {
+        return write_in(file.as_ref(), |before| {
+            Ok(fill(before, "languages", &runtime.block_on(languages::table())?))
+        });
+    }
     runtime.block_on(bench(parse(&words)?, &words))
+}
+
+fn write_in(file: &Path, filled: impl FnOnce(&str) -> Result<String>) -> Result<()> {
+    let before = std::fs::read_to_string(file).unwrap_or_default();
+    std::fs::write(file, filled(&before)?).with_context(|| file.display().to_string())
 }
 
 fn parse(words: &[String]) -> Result<Args> {
@@ -116,9 +131,7 @@ async fn bench(mut args: Args, words: &[String]) -> Result<()> {
         std::fs::write(file, report.page()).with_context(|| file.display().to_string())?;
     }
     if let Some(file) = &args.markdown {
-        let before = std::fs::read_to_string(file).unwrap_or_default();
-        let filled = report.markdown_in(&before);
-        std::fs::write(file, filled).with_context(|| file.display().to_string())?;
+        write_in(file, |before| Ok(report.markdown_in(before)))?;
     }
     if args.json {
         println!("{}", serde_json::to_string(&report)?);

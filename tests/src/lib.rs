@@ -9,6 +9,7 @@
 //! - [`FailPoint`]: commands that fail on purpose;
 //! - [`process`]: consumers in processes of their own;
 //! - [`built`]: the guests' components and the binary `mongoqueue`;
+//! - [`languages`]: handlers in each language, from the templates;
 //! - [`keys`]: keys to sign components with;
 //! - [`fuzz`]: random input for whatever reads what strangers wrote.
 
@@ -16,6 +17,7 @@ pub mod built;
 mod failpoint;
 pub mod fuzz;
 pub mod keys;
+pub mod languages;
 pub mod process;
 mod running;
 pub mod server;

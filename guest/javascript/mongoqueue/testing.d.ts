@@ -5,7 +5,7 @@ export const host: {
   lines: string[];
   /** Names that may be opened. */
   queues: string[];
-  puts: Array<{ queue: string; payload: { contentType: string; data: Uint8Array }; options?: unknown }>;
+  puts: Array<{ queue: string; payload: { contentType: string; data: Uint8Array }; options?: Record<string, unknown> }>;
   cancelled: boolean;
   remaining: number;
 };

@@ -32,7 +32,7 @@ pub(crate) fn component(deed: Deed, number: u32) -> Result<Vec<u8>> {
     let group = sources.parse().map_err(|(_, e)| odd(&e))?;
     let package = resolve.push_group(group).map_err(|e| odd(&e))?;
     let world = resolve.select_world(&[package], Some("pure-handler")).map_err(|e| odd(&e))?;
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
         .map_err(|e| odd(&e))?;
     let mut encoder = ComponentEncoder::default();
     let encoded = encoder.validate(true).module(&module).and_then(|encoder| encoder.encode());

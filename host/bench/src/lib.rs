@@ -43,7 +43,7 @@ pub use crew::worker_process;
 pub use error::{Error, Result};
 pub use ground::{Again, Ground};
 pub use options::{Allocated, Counter, Options};
-pub use report::{Figure, Line, Machine, Part, Plot, Report};
+pub use report::{Figure, Line, Machine, Part, Plot, Report, fill};
 pub use stats::{Spread, arrivals, percentile, ratios};
 pub use targets::{Bound, Judged};
 

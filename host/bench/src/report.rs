@@ -12,6 +12,7 @@ mod people;
 mod plot;
 
 pub use machine::Machine;
+pub use markdown::fill;
 
 /// All of it: one document for programs.
 #[derive(Clone, Debug, Serialize)]
@@ -142,7 +143,7 @@ impl Report {
     /// A document with [`markdown`](Self::markdown) between its two marks, `<!-- bench -->` and
     /// `<!-- /bench -->`, in place of what was there; without them, that alone.
     pub fn markdown_in(&self, document: &str) -> String {
-        markdown::fill(document, &self.markdown())
+        markdown::fill(document, markdown::MARK, &self.markdown())
     }
 
     /// Where, when and how long, by name.

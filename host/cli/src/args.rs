@@ -19,7 +19,7 @@ mod work;
 pub(crate) use bench::BenchArgs;
 pub(crate) use dev::DevArgs;
 pub(crate) use duration::{format as format_duration, parse as parse_duration};
-pub(crate) use new::{Language, NewArgs};
+pub(crate) use new::{ComponentizeArgs, Language, NewArgs};
 pub(crate) use pull::{
     CompleteArgs, FailArgs, LeaseArgs, NextArgs, ProgressArgs, ReleaseArgs, Wait,
 };
@@ -153,6 +153,8 @@ pub(crate) enum Command {
     /// Look after the file that says which component serves which queue, and what it is granted.
     #[command(subcommand)]
     Policy(PolicyCommand),
+    /// Make a component of a core module, as clang makes them of C.
+    Componentize(ComponentizeArgs),
     /// Sign a component with a private key.
     Sign(SignArgs),
     /// Say whether a component is signed by the owner of a public key.

@@ -5,6 +5,7 @@ use crate::show::Show;
 use crate::trouble::Result;
 
 mod bench;
+mod componentize;
 mod dev;
 mod init;
 mod inspect;
@@ -47,6 +48,7 @@ pub(crate) async fn run(cli: Cli, show: Show) -> Result<()> {
         Command::Clear(args) => mend::clear(global, show, args).await,
         Command::Inspect(args) => inspect::run(show, &args),
         Command::Policy(command) => policy::run(global, show, &command),
+        Command::Componentize(args) => componentize::run(show, &args),
         Command::Sign(args) => sign::sign(show, &args),
         Command::Verify(args) => sign::verify(show, &args),
         Command::Demo => crate::demo::run(global, show).await,

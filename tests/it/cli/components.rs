@@ -53,6 +53,42 @@ async fn what_can_be_granted_comes_with_what_to_write() -> Result<()> {
     cli.end().await
 }
 
+/// What becomes of one that is right is in `languages`: C's build ends with it.
+#[tokio::test]
+async fn what_makes_no_component_says_why_and_leaves_nothing() -> Result<()> {
+    let cli = Cli::new().await?;
+    let folder = tempfile::tempdir()?;
+    let made = folder.path().join("made.wasm").display().to_string();
+    let core = folder.path().join("core.wasm");
+    let mut said = Vec::new();
+    let endless = wat::parse_str("(module (func (export \"f\") (loop br 0)))")?;
+    let wants = wat::parse_str("(module (import \"env\" \"open\" (func)))")?;
+    for bytes in [&b"int main(void)"[..], &b"\0asm"[..], &endless[..9], &endless, &wants] {
+        std::fs::write(&core, bytes)?;
+        said.push(cli.error(2, &["componentize", &core.display().to_string(), "-o", &made]).await?);
+    }
+    said.push(cli.error(2, &["componentize", &guest("hello")?, "-o", &made]).await?);
+    said.push(cli.error(2, &["componentize", "missing.wasm", "-o", &made]).await?);
+    assert!(!std::fs::exists(&made)?);
+    let shown = said.join("\n").replace(&folder.path().display().to_string(), "FOLDER");
+    insta::assert_snapshot!(shown.replace(&guest("hello")?, "HELLO"), @"
+    error: FOLDER/core.wasm makes no component: it doesn't start as WebAssembly does
+
+    error: FOLDER/core.wasm makes no component: unexpected end-of-file (at offset 0x4)
+
+    error: FOLDER/core.wasm makes no component: decoding item in module: unexpected end-of-file (at offset 0x9)
+
+    error: FOLDER/core.wasm makes no component: it exports nothing: is what wit-bindgen made for its world linked into it, the object file too?
+
+    error: FOLDER/core.wasm makes no component: failed to decode world from module: module was not valid: failed to resolve import `env::open`: module requires an import interface named `env`
+
+    error: HELLO makes no component: it is a handler
+
+    error: can't read missing.wasm: No such file or directory (os error 2)
+    ");
+    cli.end().await
+}
+
 #[tokio::test]
 async fn inspect_says_what_a_component_is() -> Result<()> {
     let cli = Cli::new().await?;

@@ -84,7 +84,7 @@ impl Core {
             package = Some(resolve.push_str(path, text)?);
         }
         let world = resolve.select_world(&[package.context("a package")?], Some("guest"))?;
-        embed_component_metadata(&mut module, &resolve, world, strings, false)?;
+        embed_component_metadata(&mut module, &resolve, world, strings)?;
         // What the host has to refuse may be beyond what this crate takes for valid.
         ComponentEncoder::default().validate(false).module(&module)?.encode()
     }

@@ -216,7 +216,7 @@ fn by_hand(imports: &str, body: &str) -> Result<ComponentHandler> {
                {body} i32.const 32768))"#
     );
     let mut module = wat::parse_str(text)?;
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)?;
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
     let component = ComponentEncoder::default().validate(true).module(&module)?.encode()?;
     let source = ComponentSource::bytes("by-hand", component);
     Ok(ComponentHandler::load(sandbox()?, source, Grants::default())?)

@@ -47,7 +47,7 @@ impl Core<'_> {
         let mut resolve = Resolve::default();
         let (package, _) = resolve.push_dir(built::checkout().join("wit"))?;
         let world = resolve.select_world(&[package], Some("pure-handler"))?;
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false)?;
+        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)?;
         ComponentEncoder::default().validate(true).module(&module)?.encode()
     }
 

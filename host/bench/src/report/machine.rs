@@ -37,16 +37,23 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// With what the server says of itself.
     pub(crate) async fn look(ground: &Ground) -> Result<Self> {
         let admin = ground.client.database("admin");
         let build = admin.run_command(doc! { "buildInfo": 1 }).await?;
         let hello = admin.run_command(doc! { "hello": 1 }).await?;
+        let server = build.get_str("version").unwrap_or_default().to_owned();
+        Ok(Self { server, topology: topology(&hello), ..Self::here() })
+    }
+
+    /// Without a server.
+    pub fn here() -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let memory = field(&read("/proc/meminfo"), "MemTotal").and_then(|text| {
             let kibibytes: f64 = text.split(' ').next()?.parse().ok()?;
             Some((kibibytes / 1_048_576.0 * 10.0).round() / 10.0)
         });
-        Ok(Self {
+        Self {
             date: DateTime::now().try_to_rfc3339_string().unwrap_or_default(),
             version: env!("CARGO_PKG_VERSION"),
             wasmtime: locked(LOCK, "wasmtime").unwrap_or("unknown").to_owned(),
@@ -59,18 +66,22 @@ impl Machine {
                 "" => std::env::consts::OS.to_owned(),
                 release => format!("{} {release}", std::env::consts::OS),
             },
-            server: build.get_str("version").unwrap_or_default().to_owned(),
-            topology: topology(&hello),
-        })
+            server: String::new(),
+            topology: String::new(),
+        }
     }
 
     /// In a line.
     pub fn words(&self) -> String {
         let Self { version, wasmtime, processor, cores, memory_gib, .. } = self;
         let Self { server, topology, kernel, .. } = self;
+        let server = match server.as_str() {
+            "" => String::new(),
+            server => format!("MongoDB {server} ({topology}), "),
+        };
         format!(
-            "mongoqueue {version}, wasmtime {wasmtime}, MongoDB {server} ({topology}), {processor}, \
-             {cores} cores, {memory_gib} GiB, {kernel}"
+            "mongoqueue {version}, wasmtime {wasmtime}, {server}{processor}, {cores} cores, \
+             {memory_gib} GiB, {kernel}"
         )
     }
 }

@@ -4,14 +4,15 @@ use super::people::{number, wanted};
 use super::{Figure, Part, Report};
 use crate::targets::Judged;
 
-/// What stands around the figures in a document.
-const MARKS: [&str; 2] = ["<!-- bench -->", "<!-- /bench -->"];
+/// What stands around the report in a document.
+pub(super) const MARK: &str = "bench";
 
-/// A document with other figures between its marks, or the figures alone.
-pub(super) fn fill(document: &str, figures: &str) -> String {
-    let [begin, end] = MARKS;
-    let around = document.split_once(begin).and_then(|(before, rest)| {
-        let (_, after) = rest.split_once(end)?;
+/// A document with other figures between `<!-- mark -->` and `<!-- /mark -->`; without those the
+/// figures alone.
+pub fn fill(document: &str, mark: &str, figures: &str) -> String {
+    let (begin, end) = (format!("<!-- {mark} -->"), format!("<!-- /{mark} -->"));
+    let around = document.split_once(&begin).and_then(|(before, rest)| {
+        let (_, after) = rest.split_once(&end)?;
         Some((before, after))
     });
     match around {
@@ -76,11 +77,11 @@ mod tests {
     #[test]
     fn figures_take_the_place_of_those_before() {
         let document = "# a\n\n<!-- bench -->\n\nold\n\n<!-- /bench -->\n\nb\n";
-        let filled = fill(document, "new\n");
+        let filled = fill(document, MARK, "new\n");
         assert_eq!(filled, "# a\n\n<!-- bench -->\n\nnew\n\n<!-- /bench -->\n\nb\n");
-        assert_eq!(fill(&filled, "new\n"), filled);
+        assert_eq!(fill(&filled, MARK, "new\n"), filled);
         for without in ["", "# a\n", "<!-- /bench --> <!-- bench -->"] {
-            assert_eq!(fill(without, "new\n"), "new\n", "{without}");
+            assert_eq!(fill(without, MARK, "new\n"), "new\n", "{without}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The arguments of `new`.
+//! The arguments of `new` and of `componentize`.
 
 use std::path::PathBuf;
 
@@ -25,11 +25,12 @@ pub(crate) enum Language {
     Js,
     Ts,
     Python,
+    C,
 }
 
 impl Language {
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 4] = [Self::Rust, Self::Js, Self::Ts, Self::Python];
+    pub(crate) const ALL: [Self; 5] = [Self::Rust, Self::Js, Self::Ts, Self::Python, Self::C];
 
     /// As it is said on the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -38,6 +39,22 @@ impl Language {
             Self::Js => "js",
             Self::Ts => "ts",
             Self::Python => "python",
+            Self::C => "c",
         }
     }
+}
+
+/// Make a component of a core module, as clang makes them of C.
+///
+/// The module says by itself what it imports and exports: whatever wit-bindgen made for it is linked
+/// into it. What its C library asks of WASI 0.1 is asked of WASI 0.2 by the component.
+#[derive(Debug, Args)]
+pub(crate) struct ComponentizeArgs {
+    /// The core module's file.
+    #[arg(value_name = "CORE.wasm")]
+    pub(crate) core: PathBuf,
+
+    /// The component's file; one that is there is replaced.
+    #[arg(short, long, value_name = "COMPONENT.wasm")]
+    pub(crate) output: PathBuf,
 }

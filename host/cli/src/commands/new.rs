@@ -1,5 +1,6 @@
 //! `mongoqueue new`: a folder with a handler that builds and runs as it stands.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,8 @@ use serde_json::json;
 use crate::args::{Language, NewArgs};
 use crate::show::{Show, Tone, escape};
 use crate::trouble::{Result, Trouble};
+
+mod c;
 
 /// The name of the handler in the templates.
 const NAME: &str = "my-handler";
@@ -24,6 +27,11 @@ static TS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest/javascript/te
 static JS_SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest/javascript/mongoqueue");
 static PYTHON: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest/python/template");
 static PYTHON_SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest/python/sdk");
+static C: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest/c/template");
+static C_SDK: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../guest/c/mongoqueue");
+
+/// The path of a file in the new folder, and what is in it.
+type File = (PathBuf, Cow<'static, [u8]>);
 
 /// What a handler's folder is made of, and where in it each part lies.
 fn parts(language: Language) -> [(&'static str, &'static Dir<'static>); 3] {
@@ -33,7 +41,22 @@ fn parts(language: Language) -> [(&'static str, &'static Dir<'static>); 3] {
         Language::Js => [("", &JS), ("mongoqueue", &JS_SDK), (CONTRACT, &WIT)],
         Language::Ts => [("", &TS), ("mongoqueue", &JS_SDK), (CONTRACT, &WIT)],
         Language::Python => [("", &PYTHON), ("src", &PYTHON_SDK), (CONTRACT, &WIT)],
+        Language::C => [("", &C), ("mongoqueue", &C_SDK), ("wit", &WIT)],
     }
+}
+
+/// All files of a handler's folder.
+fn files(language: Language) -> Result<Vec<File>> {
+    let mut files = Vec::new();
+    for (at, part) in parts(language) {
+        gather(part, Path::new(at), &mut files);
+    }
+    if language == Language::C {
+        let bindings = c::bindings(&WIT).map_err(|why| Trouble::misuse(format!("wit/: {why}")))?;
+        let at = Path::new("mongoqueue/bindings");
+        files.extend(bindings.into_iter().map(|(name, it)| (at.join(name), Cow::Owned(it))));
+    }
+    Ok(files)
 }
 
 pub(super) fn run(show: Show, args: &NewArgs) -> Result<()> {
@@ -44,10 +67,7 @@ pub(super) fn run(show: Show, args: &NewArgs) -> Result<()> {
             "{folder} is there, and is not empty: nothing written"
         )));
     }
-    let mut files = Vec::new();
-    for (at, part) in parts(args.lang) {
-        gather(part, Path::new(at), &mut files);
-    }
+    let files = files(args.lang)?;
     write(&args.folder, &name, &files)?;
     let folder = args.folder.display().to_string();
     let readme = fs::read_to_string(args.folder.join("README.md")).unwrap_or_default();
@@ -84,7 +104,7 @@ fn name(folder: &Path) -> Result<String> {
 }
 
 /// All files below a folder, with their paths in the new one.
-fn gather(dir: &'static Dir<'static>, at: &Path, files: &mut Vec<(PathBuf, &'static [u8])>) {
+fn gather(dir: &'static Dir<'static>, at: &Path, files: &mut Vec<File>) {
     for entry in dir.entries() {
         match entry {
             DirEntry::Dir(inner) => {
@@ -95,14 +115,14 @@ fn gather(dir: &'static Dir<'static>, at: &Path, files: &mut Vec<(PathBuf, &'sta
                 let name = file.path().file_name().unwrap_or_default();
                 // Under its own name it would be about the repository's files.
                 let name = if name == "gitignore" { ".gitignore".as_ref() } else { name };
-                files.push((at.join(name), file.contents()));
+                files.push((at.join(name), Cow::Borrowed(file.contents())));
             }
         }
     }
 }
 
 /// Beside it first, so that a folder is there as a whole or not at all.
-fn write(folder: &Path, name: &str, files: &[(PathBuf, &[u8])]) -> Result<()> {
+fn write(folder: &Path, name: &str, files: &[File]) -> Result<()> {
     let failed = |path: &Path, error: std::io::Error| {
         Trouble::misuse(format!("can't write {}: {error}", path.display()))
     };
@@ -114,7 +134,7 @@ fn write(folder: &Path, name: &str, files: &[(PathBuf, &[u8])]) -> Result<()> {
         let parent = path.parent().unwrap_or(&beside);
         fs::create_dir_all(parent).map_err(|error| failed(parent, error))?;
         let named = std::str::from_utf8(bytes).map(|text| text.replace(NAME, name));
-        let bytes = named.as_deref().map_or(*bytes, str::as_bytes);
+        let bytes = named.as_deref().map_or(bytes.as_ref(), str::as_bytes);
         fs::write(&path, bytes).map_err(|error| failed(&path, error))
     });
     // An empty folder gives way to it.
@@ -152,14 +172,11 @@ mod tests {
     #[test]
     fn each_template_has_a_readme_with_commands_and_says_its_name() {
         for language in Language::ALL {
-            let mut files = Vec::new();
-            for (at, part) in parts(language) {
-                gather(part, Path::new(at), &mut files);
-            }
+            let files = files(language).unwrap();
             let paths: std::collections::BTreeSet<_> = files.iter().map(|(path, _)| path).collect();
             assert_eq!(paths.len(), files.len(), "{language:?}: two files of a name");
             let readme = files.iter().find(|(path, _)| path == Path::new("README.md"));
-            let readme = String::from_utf8_lossy(readme.unwrap().1);
+            let readme = String::from_utf8_lossy(&readme.unwrap().1);
             assert!(readme.contains(NAME), "{language:?}");
             assert!(first_block(&readme).iter().any(|it| it.starts_with("mongoqueue work ")));
             assert!(paths.contains(&PathBuf::from(".gitignore")), "{language:?}");

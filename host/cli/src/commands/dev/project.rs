@@ -129,6 +129,10 @@ impl Project {
     async fn run(&self, script: &str) -> Result<Vec<u8>, String> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script]).current_dir(&self.folder).kill_on_drop(true);
+        // For builds that end with `componentize`: whoever runs this need not have it on the path.
+        if let Ok(program) = std::env::current_exe() {
+            command.env("MONGOQUEUE", program);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let ended = command.output().await.map_err(|error| format!("can't run sh: {error}"))?;
         if ended.status.success() {

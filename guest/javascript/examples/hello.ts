@@ -1,0 +1,5 @@
+// The smallest handler: greets whoever the payload names, `{"name": "Ada"}`.
+
+import { handles } from '../mongoqueue/index.js';
+
+export const handler = handles<{ name: string }>((job) => `Hello, ${job.payload.name}!`);

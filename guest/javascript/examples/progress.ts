@@ -1,0 +1,13 @@
+// Says how far it is, for whoever looks at the job: `{"rows": 1000}`.
+
+import { handles, progress, type Job } from '../mongoqueue/index.js';
+
+const BATCH = 100;
+
+function load({ payload: { rows } }: Job<{ rows: number }>) {
+  for (let done = 0; done < rows; done += BATCH) progress(done, rows, 'loading');
+  progress(rows, rows, 'done');
+  return { rows };
+}
+
+export const handler = handles(load);
