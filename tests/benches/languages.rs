@@ -61,21 +61,23 @@ async fn measure(language: Language) -> Result<Cost> {
     let folder = Folder::built(language, builds)?.template;
     let component = std::fs::read(folder.join("handler.wasm"))?;
     let sample: Value = serde_json::from_slice(&std::fs::read(folder.join("ada.json"))?)?;
-    let cache = tempfile::tempdir()?;
+    let folder = tempfile::tempdir()?;
+    // Made by the sandbox, for nobody else to read.
+    let cache = folder.path().join("compiled");
 
     let begun = Instant::now();
-    load(&component, cache.path())?;
+    load(&component, &cache)?;
     let compile = milliseconds(begun);
 
     let mut colds = Vec::new();
     for _ in 0..LOADS {
         let begun = Instant::now();
-        let handler = load(&component, cache.path())?;
+        let handler = load(&component, &cache)?;
         completed(attempt(&handler, &sample).await?)?;
         colds.push(milliseconds(begun));
     }
 
-    let handler = load(&component, cache.path())?;
+    let handler = load(&component, &cache)?;
     let mut attempts = Vec::new();
     for n in 0..2 * ATTEMPTS {
         let begun = Instant::now();
