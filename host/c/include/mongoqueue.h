@@ -4,9 +4,9 @@
  * Every function but mq_error and mq_version answers a code; below 0 it did not do what it was
  * asked, and mq_error has the words. Every function may be called from any thread, and blocks it.
  *
- * A handle is a number, never given twice: one that is closed, settled, or never was, is answered
- * by MQ_HANDLE, one of another kind by MQ_KIND. Each is closed with mq_close. A handle that a call
- * gives is set to 0 first. Text is UTF-8 that ends with a NUL; options are JSON or NULL.
+ * A handle is a number, never given twice: one that is freed, settled, or never was, is answered by
+ * MQ_HANDLE, one of another kind by MQ_KIND. Each is freed with mq_free. A handle that a call gives
+ * is set to 0 first. Text is UTF-8 that ends with a NUL; options are JSON or NULL.
  *
  * After fork only the parent may call: a child is answered by MQ_FORKED, with nothing else touched,
  * unless its parent had not called the library. exec is fine.
@@ -111,7 +111,7 @@ int32_t mq_stop(mq_handle connection);
 int32_t mq_read(mq_handle result, char *buffer, size_t capacity, size_t *length);
 
 /* Closing a connection stops its runs; its queues and leases stay usable. */
-int32_t mq_close(mq_handle handle);
+int32_t mq_free(mq_handle handle);
 
 /* The words of this thread's last call, empty where it did what it was asked. At most capacity
  * bytes with the NUL at their end; answers the length of all of them without it. */

@@ -81,7 +81,7 @@ pub(crate) unsafe extern "C" fn mq_error(buffer: *mut c_char, capacity: usize) -
 }
 
 #[unsafe(no_mangle)]
-pub(crate) extern "C" fn mq_close(handle: u64) -> i32 {
+pub(crate) extern "C" fn mq_free(handle: u64) -> i32 {
     call(|| -> Result<Code> {
         table::close(handle)?;
         Ok(Code::Ok)

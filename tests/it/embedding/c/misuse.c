@@ -59,8 +59,8 @@ static void nulls(const char *uri)
     EXPECT(MQ_NULL, mq_read(out, NULL, 5, &length));
     EXPECT(MQ_TOO_SMALL, mq_read(out, small, sizeof small, &length));
     EXPECT(MQ_OK, mq_read(out, NULL, 0, &length));
-    EXPECT(MQ_OK, mq_close(out));
-    EXPECT(MQ_HANDLE, mq_close(out));
+    EXPECT(MQ_OK, mq_free(out));
+    EXPECT(MQ_HANDLE, mq_free(out));
     EXPECT(MQ_HANDLE, mq_read(out, NULL, 0, &length));
 }
 
@@ -69,8 +69,8 @@ static void wrong(void)
     mq_handle out, lease;
     char words[8] = "1234567";
     static const uint8_t bad[] = {0xff, 0};
-    EXPECT(MQ_HANDLE, mq_close(0));
-    EXPECT(MQ_HANDLE, mq_close(UINT64_MAX));
+    EXPECT(MQ_HANDLE, mq_free(0));
+    EXPECT(MQ_HANDLE, mq_free(UINT64_MAX));
     EXPECT(MQ_HANDLE, mq_heartbeat(UINT64_MAX));
     EXPECT(MQ_KIND, mq_stats(connection, &out));
     EXPECT(MQ_KIND, mq_queue(queue, "q", &out));
@@ -94,16 +94,16 @@ static void wrong(void)
 
     /* Bytes that are no text, and a lease whose connection was closed first. */
     EXPECT(MQ_OK, mq_put(queue, bad, 1, "{\"content_type\": \"image/x\"}", &out));
-    EXPECT(MQ_OK, mq_close(out));
+    EXPECT(MQ_OK, mq_free(out));
     EXPECT(MQ_OK, mq_next(queue, 0, 0, &lease));
-    EXPECT(MQ_OK, mq_close(connection));
+    EXPECT(MQ_OK, mq_free(connection));
     EXPECT(MQ_HANDLE, mq_queue(connection, "q", &out));
     EXPECT(MQ_KIND, mq_read(lease, words, sizeof words, &(size_t){0}));
     EXPECT(MQ_OK, mq_heartbeat(lease));
     EXPECT(MQ_OK, mq_complete(lease, bad, 1, "image/x"));
     EXPECT(MQ_HANDLE, mq_release(lease, 0));
     EXPECT(MQ_HANDLE, mq_fail(lease, "", NULL, MQ_RETRY));
-    EXPECT(MQ_HANDLE, mq_close(lease));
+    EXPECT(MQ_HANDLE, mq_free(lease));
 }
 
 /* Several settle the same lease: one of them does. */
@@ -118,7 +118,7 @@ static void *work(void *unused)
     (void)unused;
     for (int n = 0; n < JOBS; n++) {
         EXPECT(MQ_OK, mq_put(queue, (const uint8_t *)"1", 1, NULL, &out));
-        EXPECT(MQ_OK, mq_close(out));
+        EXPECT(MQ_OK, mq_free(out));
     }
     return NULL;
 }
@@ -145,7 +145,7 @@ static void threads(void)
         exit(4);
     }
     EXPECT(MQ_OK, mq_stats(queue, &out));
-    EXPECT(MQ_OK, mq_close(out));
+    EXPECT(MQ_OK, mq_free(out));
 }
 
 static void forked(void)
@@ -155,14 +155,14 @@ static void forked(void)
     pid_t child = fork();
     if (child == 0) {
         EXPECT(MQ_FORKED, mq_stats(queue, &out));
-        EXPECT(MQ_FORKED, mq_close(queue));
+        EXPECT(MQ_FORKED, mq_free(queue));
         _exit(0);
     }
     if (waitpid(child, &status, 0) != child || status != 0)
         exit(5);
     /* The parent goes on. */
     EXPECT(MQ_OK, mq_stats(queue, &out));
-    EXPECT(MQ_OK, mq_close(out));
+    EXPECT(MQ_OK, mq_free(out));
 }
 
 int main(int count, char **args)
@@ -175,10 +175,10 @@ int main(int count, char **args)
     threads();
     forked();
     /* Closes the connection. Last, as it claims a job of its own kind. */
-    EXPECT(MQ_OK, mq_close(queue));
+    EXPECT(MQ_OK, mq_free(queue));
     EXPECT(MQ_OK, mq_queue(connection, "bytes", &queue));
     wrong();
-    EXPECT(MQ_OK, mq_close(queue));
+    EXPECT(MQ_OK, mq_free(queue));
     puts("as told");
     return 0;
 }

@@ -16,7 +16,7 @@ for name in ("mq_put", "mq_complete"):
 mq.mq_queue.argtypes = [ctypes.c_uint64, ctypes.c_char_p, ctypes.c_void_p]
 mq.mq_next.argtypes = [ctypes.c_uint64, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_void_p]
 mq.mq_stats.argtypes = [ctypes.c_uint64, ctypes.c_void_p]
-mq.mq_close.argtypes = [ctypes.c_uint64]
+mq.mq_free.argtypes = [ctypes.c_uint64]
 mq.mq_heartbeat.argtypes = [ctypes.c_uint64]
 
 
@@ -38,7 +38,7 @@ assert new(mq.mq_put, queue, b"{", 1, None)[0] == INVALID
 # Closed twice, by many threads at once: one of them did it.
 _, receipt = new(mq.mq_put, queue, b"1", 1, None)
 answers = []
-threads = [threading.Thread(target=lambda: answers.append(mq.mq_close(receipt))) for _ in range(8)]
+threads = [threading.Thread(target=lambda: answers.append(mq.mq_free(receipt))) for _ in range(8)]
 for thread in threads:
     thread.start()
 for thread in threads:
@@ -58,7 +58,7 @@ assert os.waitpid(child, 0)[1] == 0
 assert new(mq.mq_stats, queue)[0] == 0
 
 # In the wrong order: the queue of a closed connection.
-assert mq.mq_close(connection) == 0
+assert mq.mq_free(connection) == 0
 assert new(mq.mq_stats, queue)[0] == 0
-assert mq.mq_close(connection) == HANDLE
+assert mq.mq_free(connection) == HANDLE
 print("as told")

@@ -1,6 +1,8 @@
 /* Uses all of libmongoqueue: use URI COMPONENT. Ends with 1 at the first answer that is wrong. */
+/* The names of POSIX message queues begin alike: none of them is taken. */
 #include "mongoqueue.h"
 
+#include <mqueue.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,13 +19,13 @@ static void expect(int line, int32_t wanted, int32_t code)
 
 #define EXPECT(wanted, call) expect(__LINE__, wanted, call)
 
-/* Prints a result and closes it. */
+/* Prints a result and frees it. */
 static void show(mq_handle result)
 {
     char text[4096];
     size_t length = 0;
     EXPECT(MQ_OK, mq_read(result, text, sizeof text, &length));
-    EXPECT(MQ_OK, mq_close(result));
+    EXPECT(MQ_OK, mq_free(result));
     printf("%.*s\n", (int)length, text);
 }
 
@@ -49,7 +51,7 @@ static void pull(mq_handle queue)
     EXPECT(MQ_OK, mq_get(queue, "first", &result));
     show(result);
 
-    EXPECT(MQ_OK, mq_close(put(queue, "2", "{\"id\": \"second\", \"headers\": {\"a\": \"b\"}}")));
+    EXPECT(MQ_OK, mq_free(put(queue, "2", "{\"id\": \"second\", \"headers\": {\"a\": \"b\"}}")));
     EXPECT(MQ_OK, mq_next(queue, 0, 0, &lease));
     EXPECT(MQ_OK, mq_release(lease, 0));
     EXPECT(MQ_OK, mq_next(queue, 0, 0, &lease));
@@ -75,13 +77,13 @@ int main(int count, char **args)
                               "[{\"payload\": 1, \"options\": {\"unique_key\": \"k\"}},"
                               " {\"payload\": 2, \"options\": {\"max_attempts\": 0}}]",
                               &result));
-    EXPECT(MQ_OK, mq_close(result));
+    EXPECT(MQ_OK, mq_free(result));
     EXPECT(MQ_DUPLICATE, mq_put(queue, (const uint8_t *)"3", 1, "{\"unique_key\": \"k\"}", &result));
     EXPECT(MQ_OK, mq_stats(queue, &result));
     show(result);
 
     EXPECT(MQ_OK, mq_queue(connection, "texts", &texts));
-    EXPECT(MQ_OK, mq_close(put(texts, "{\"text\": \"one two\"}", NULL)));
+    EXPECT(MQ_OK, mq_free(put(texts, "{\"text\": \"one two\"}", NULL)));
     EXPECT(MQ_OK, mq_run(texts, args[2], "{\"until_empty\": true, \"grants\": {\"next\": \"words\"}}",
                          &result));
     show(result);
@@ -89,9 +91,9 @@ int main(int count, char **args)
     EXPECT(MQ_OK, mq_stop(connection));
     /* Stopped before it began. */
     EXPECT(MQ_OK, mq_run(texts, args[2], "{\"grants\": {\"next\": \"words\"}}", &result));
-    EXPECT(MQ_OK, mq_close(result));
-    EXPECT(MQ_OK, mq_close(queue));
-    EXPECT(MQ_OK, mq_close(texts));
-    EXPECT(MQ_OK, mq_close(connection));
+    EXPECT(MQ_OK, mq_free(result));
+    EXPECT(MQ_OK, mq_free(queue));
+    EXPECT(MQ_OK, mq_free(texts));
+    EXPECT(MQ_OK, mq_free(connection));
     return 0;
 }
