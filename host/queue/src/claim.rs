@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::job::{Claim, Job, State, Token};
-use crate::store::{Due, Found, NewClaim, Place, Store, Turn};
+use crate::store::{Due, Found, NewClaim, Place, Store, Stretch, Turn};
 
 mod line;
 
-use line::Stood;
+use line::{Pace, Stood};
 
 /// Jobs claimed together, under one lease.
 pub(crate) struct Batch {
@@ -49,6 +49,8 @@ pub(crate) struct Claimer {
     turns_until: Option<Instant>,
     /// The last find was not in turns.
     alone: bool,
+    /// How long a turn takes.
+    pace: Pace,
     /// The last ticket of anybody that it saw.
     last_ticket: Option<i64>,
     /// The last find got all that it asked for: jobs are few or large where it didn't.
@@ -101,6 +103,7 @@ impl Claimer {
             look_at_head: now,
             turns_until: None,
             alone: true,
+            pace: Pace::default(),
             last_ticket: None,
             fits: false,
             met: 0,
@@ -204,12 +207,12 @@ impl Claimer {
     async fn find_one(&mut self) -> Result<Due> {
         if self.met > 0 {
             let skip = rand::random_range(0..1_u64 << self.met.min(FARTHEST));
-            let due = self.store.find_due(&self.queue, None, (1, skip)).await?;
+            let due = self.store.find_due(&self.queue, Stretch::All, (1, skip)).await?;
             if !due.jobs.is_empty() {
                 return Ok(due);
             }
         }
-        self.store.find_due(&self.queue, None, (1, 0)).await
+        self.store.find_due(&self.queue, Stretch::All, (1, 0)).await
     }
 
     /// A claimer that died within its transaction keeps its jobs locked until the server ends that,
@@ -226,27 +229,27 @@ impl Claimer {
         }
         let place = self.place.take().filter(|_| Instant::now() < self.look_at_head);
         let (store, queue) = (self.store.clone(), self.queue.clone());
-        // Beside the search: it is the server's smallest answer, and nobody waits for it.
-        let turn = store.turn(&queue);
-        let find = async {
-            if let Some(place) = &place {
-                let due = store.find_due(&queue, Some(place), (n, 0)).await?;
-                if !due.jobs.is_empty() {
-                    return Ok(due);
-                }
+        let Some(place) = place else {
+            // What others are marking lies there.
+            self.ask_for_others().await?;
+            if self.in_turns() {
+                self.alone = false;
+                return self.find_in_turn(self.fewer(n), None).await;
             }
-            self.find_at_head(n).await
+            return self.find_at_head(n).await;
         };
-        let (due, turn) = tokio::try_join!(find, turn)?;
-        if let Some(turn) = turn {
-            self.look_for_others(turn.tickets, 0);
+        // Beside the search: it is the server's smallest answer, and nobody waits for it.
+        let find = store.find_due(&queue, Stretch::Behind(&place), (n, 0));
+        let (due, ()) = tokio::try_join!(find, self.ask_for_others())?;
+        if due.jobs.is_empty() {
+            return self.find_at_head(n).await;
         }
         Ok(due)
     }
 
     async fn find_at_head(&mut self, n: usize) -> Result<Due> {
         let looked = Instant::now();
-        let due = self.store.find_due(&self.queue, None, (n, 0)).await?;
+        let due = self.store.find_due(&self.queue, Stretch::All, (n, 0)).await?;
         let pause = (looked.elapsed() * HEAD_SHARE).clamp(HEAD_NOT_BEFORE, HEAD_AT_LEAST);
         self.look_at_head = Instant::now() + pause;
         Ok(due)
@@ -257,14 +260,17 @@ impl Claimer {
         let (started, mut wait) = (Instant::now(), Duration::from_millis(10));
         // Nobody waits for ever beside others who are luckier.
         while started.elapsed() < TURNS_FOR {
-            match line::stand(&self.store, &self.queue).await? {
+            match line::stand(&self.store, &self.queue, &mut self.pace).await? {
                 Stood::Turn { mut turn, others } => {
                     if others {
                         self.turns_until = Some(Instant::now() + TURNS_FOR);
                     }
                     turn.head_is_due |= !self.in_turns();
                     turn.place = further(turn.place.take(), own.clone());
-                    if let Some(due) = self.use_turn(turn, n).await? {
+                    // Where others are about, what was handed out just now is not looked for again.
+                    let busy = others || self.in_turns() && n >= BUSY;
+                    turn.before = turn.before.take().filter(|_| busy);
+                    if let Some(due) = self.use_turn(*turn, n).await? {
                         return Ok(due);
                     }
                     tokio::time::sleep(chance(wait)).await;
@@ -277,38 +283,67 @@ impl Claimer {
         self.find_at_head(n).await
     }
 
-    /// Looks behind the last claim of anybody, then at the head; `None` when it is too early for
-    /// that.
+    /// Looks for what came in front, behind the last claim of anybody, then at the whole head; `None`
+    /// when it is too early for that.
     async fn use_turn(&mut self, turn: Turn, n: usize) -> Result<Option<Due>> {
         self.look_for_others(turn.serving, 1);
-        let mut due = Due { jobs: Vec::new(), full: false };
         // At a wall it is passed first, down to the end: the head is on this side of it.
         let head_is_due = turn.head_is_due && self.in_a_row <= WALL;
-        if let Some(place) = &turn.place
-            && !head_is_due
-        {
-            let waited_for = turn.tickets > turn.serving && self.fits;
-            if waited_for && let Some(end) = self.store.nth_due(&self.queue, place, n).await? {
-                // The others need not wait until the jobs are read.
-                self.store.give_turn(&self.queue, &turn, Found::Up(end, false)).await?;
-                due = self.store.find_due(&self.queue, Some(place), (n, 0)).await?;
-                return Ok((!due.jobs.is_empty()).then_some(due));
+        let front = turn.before.as_ref().filter(|_| head_is_due && turn.place.is_some());
+        if let Some(front) = front {
+            let due = self.store.find_due(&self.queue, Stretch::Before(front), (n, 0)).await?;
+            if let Some(place) = further(turn.place.clone(), due.jobs.last().map(place_of))
+                && !due.jobs.is_empty()
+            {
+                self.store.give_turn(&self.queue, &turn, Found::Up(place, true)).await?;
+                return Ok(Some(due));
             }
-            due = self.store.find_due(&self.queue, Some(place), (n, 0)).await?;
         }
-        let at_head = due.jobs.is_empty();
-        if at_head {
-            due = self.find_at_head(n).await?;
+        let looked = front.is_some();
+        if let Some(place) = &turn.place
+            && (looked || !head_is_due)
+            && let Some(due) = self.go_on(&turn, place, (n, looked)).await?
+        {
+            return Ok(Some(due).filter(|due| !due.jobs.is_empty()));
         }
+        let due = self.find_at_head(n).await?;
         // It would be marked by two at once.
-        let too_early = at_head && !due.jobs.is_empty() && turn.being_marked && !head_is_due;
+        let too_early = !due.jobs.is_empty() && turn.being_marked && !head_is_due;
         let found = match further(turn.place.clone(), due.jobs.last().map(place_of)) {
             _ if too_early => Found::TooEarly,
-            Some(place) if !due.jobs.is_empty() => Found::Up(place, at_head),
+            Some(place) if !due.jobs.is_empty() => Found::Up(place, true),
             _ => Found::Nothing,
         };
         self.store.give_turn(&self.queue, &turn, found).await?;
         Ok((!too_early).then_some(due))
+    }
+
+    /// What lies behind the last claim; `None` when that is nothing, and the turn is still ours.
+    async fn go_on(
+        &self,
+        turn: &Turn,
+        place: &Place,
+        (n, looked): (usize, bool),
+    ) -> Result<Option<Due>> {
+        let waited_for = turn.tickets > turn.serving && self.fits;
+        if waited_for && let Some(end) = self.store.nth_due(&self.queue, place, n).await? {
+            // The others need not wait until the jobs are read.
+            self.store.give_turn(&self.queue, turn, Found::Up(end, looked)).await?;
+            let due = self.store.find_due(&self.queue, Stretch::Behind(place), (n, 0)).await?;
+            return Ok(Some(due));
+        }
+        let due = self.store.find_due(&self.queue, Stretch::Behind(place), (n, 0)).await?;
+        let Some(end) = due.jobs.last().map(place_of) else { return Ok(None) };
+        let end = further(Some(place.clone()), Some(end)).unwrap_or_else(|| place.clone());
+        self.store.give_turn(&self.queue, turn, Found::Up(end, looked)).await?;
+        Ok(Some(due))
+    }
+
+    async fn ask_for_others(&mut self) -> Result<()> {
+        if let Some(turn) = self.store.turn(&self.queue).await? {
+            self.look_for_others(turn.tickets, 0);
+        }
+        Ok(())
     }
 
     /// Tickets since the last one that it saw, but for its own: it takes turns as long as there are.

@@ -35,7 +35,7 @@ mod turns;
 mod waiting;
 
 pub(crate) use bell::Listener;
-pub(crate) use claims::{Due, NewClaim};
+pub(crate) use claims::{Due, NewClaim, Stretch};
 #[cfg(test)]
 pub(crate) use claims::{ExpiredLease, due_filter, expired_filter, expired_lease, held_filter};
 pub use deaths::Deaths;

@@ -8,7 +8,7 @@ use crate::store::{Store, Turn};
 /// What standing in line comes to.
 pub(super) enum Stood {
     /// The turn is ours; others had to have theirs first, or are waiting.
-    Turn { turn: Turn, others: bool },
+    Turn { turn: Box<Turn>, others: bool },
     /// Somebody before us looked after we came, and nothing was due.
     Nothing,
     /// The ticket is no longer good: another one will be.
@@ -18,13 +18,11 @@ pub(super) enum Stood {
 /// Finding a batch takes some milliseconds; a claimer that dies with its turn, or before it, holds
 /// the others up for no longer than this.
 const TURN: Duration = Duration::from_millis(500);
-/// How long a turn takes.
-const USUALLY: Duration = Duration::from_millis(6);
 /// Between two looks at whose turn it is.
 const SHORTEST: Duration = Duration::from_millis(2);
 const LONGEST: Duration = Duration::from_millis(150);
 
-pub(super) async fn stand(store: &Store, queue: &str) -> Result<Stood> {
+pub(super) async fn stand(store: &Store, queue: &str, pace: &mut Pace) -> Result<Stood> {
     let Some(mut turn) = store.take_ticket(queue).await? else { return Ok(Stood::PassedBy) };
     let ticket = turn.tickets;
     let waited = turn.serving != ticket;
@@ -40,16 +38,20 @@ pub(super) async fn stand(store: &Store, queue: &str) -> Result<Stood> {
             turn.serving = ticket;
             break;
         }
-        tokio::time::sleep(seen.look_after(ticket.saturating_sub(turn.serving))).await;
+        let before = ticket.saturating_sub(turn.serving);
+        tokio::time::sleep(pace.look_after(before, seen.since.elapsed())).await;
         // Somebody may have dropped them all.
         let Some(now) = store.turn(queue).await?.filter(|now| now.tickets >= ticket) else {
             return Ok(Stood::PassedBy);
         };
         turn = now;
-        seen.again(turn.serving);
+        if turn.serving != seen.serving {
+            pace.saw(turn.serving.saturating_sub(seen.serving), seen.since.elapsed());
+            seen = Seen::new(turn.serving);
+        }
     }
     let others = waited || turn.tickets > ticket;
-    Ok(Stood::Turn { turn, others })
+    Ok(Stood::Turn { turn: Box::new(turn), others })
 }
 
 /// Whom the line was seen to serve, and since when.
@@ -62,18 +64,29 @@ impl Seen {
     fn new(serving: i64) -> Self {
         Self { serving, since: Instant::now() }
     }
+}
 
-    fn again(&mut self, serving: i64) {
-        if serving != self.serving {
-            *self = Self::new(serving);
-        }
+/// How long a turn takes, as far as this claimer has seen.
+pub(super) struct Pace(Duration);
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self(Duration::from_millis(6))
+    }
+}
+
+impl Pace {
+    /// So many turns took that long.
+    fn saw(&mut self, turns: i64, took: Duration) {
+        let turns = u32::try_from(turns).unwrap_or(u32::MAX).max(1);
+        self.0 = (self.0 * 3).saturating_add(took / turns).min(LONGEST * 4) / 4;
     }
 
     /// Who is next looks often, for nobody else can use the turn meanwhile; the others leave the
-    /// server alone. A line that doesn't move is looked at less and less.
-    fn look_after(&self, before: i64) -> Duration {
+    /// server alone. A line that stood still for so long is looked at less and less.
+    fn look_after(&self, before: i64, stood: Duration) -> Duration {
         let turns = u32::try_from(before.saturating_sub(1)).unwrap_or(u32::MAX);
-        let wait = USUALLY.saturating_mul(turns).max(self.since.elapsed() / 8);
+        let wait = self.0.saturating_mul(turns).max(self.0 / 4).max(stood / 8);
         wait.clamp(SHORTEST, LONGEST)
     }
 }
@@ -82,21 +95,36 @@ impl Seen {
 mod tests {
     use super::*;
 
+    const NOW: Duration = Duration::ZERO;
+
     #[test]
     fn the_nearer_the_turn_the_sooner_the_next_look() {
-        let seen = Seen::new(1);
-        assert_eq!(seen.look_after(1), SHORTEST);
-        assert_eq!(seen.look_after(3), USUALLY * 2);
-        assert_eq!(seen.look_after(i64::MAX), LONGEST);
+        let pace = Pace::default();
+        assert_eq!(pace.look_after(1, NOW), SHORTEST);
+        assert_eq!(pace.look_after(3, NOW), Duration::from_millis(12));
+        assert_eq!(pace.look_after(i64::MAX, NOW), LONGEST);
+    }
+
+    #[test]
+    fn the_longer_a_turn_takes_the_later_the_next_look() {
+        let mut pace = Pace::default();
+        for _ in 0..20 {
+            pace.saw(2, Duration::from_millis(40));
+        }
+        let close =
+            |wait: Duration, ms: u64| wait.abs_diff(Duration::from_millis(ms)).as_millis() < 2;
+        assert!(close(pace.look_after(3, NOW), 40), "{:?}", pace.look_after(3, NOW));
+        assert!(close(pace.look_after(1, NOW), 5), "{:?}", pace.look_after(1, NOW));
+        // Turns that were jumped over, and numbers that somebody wrote.
+        pace.saw(i64::MAX, Duration::MAX);
+        pace.saw(-1, Duration::MAX);
+        pace.saw(1, Duration::MAX);
+        assert_eq!(pace.look_after(1, NOW), LONGEST / 4);
     }
 
     #[test]
     fn a_line_that_does_not_move_is_looked_at_less_and_less() {
-        let mut seen = Seen::new(1);
-        seen.since -= Duration::from_millis(400);
-        seen.again(1);
-        assert!(seen.look_after(1) >= Duration::from_millis(50));
-        seen.again(2);
-        assert_eq!(seen.look_after(1), SHORTEST);
+        let pace = Pace::default();
+        assert!(pace.look_after(1, Duration::from_millis(400)) >= Duration::from_millis(50));
     }
 }

@@ -22,6 +22,17 @@ pub(crate) struct Due {
     pub(crate) full: bool,
 }
 
+/// What part of a queue is searched, in its order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stretch<'a> {
+    /// From the head on.
+    All,
+    /// What lies behind a place, at its priority.
+    Behind(&'a Place),
+    /// From the head up to a place.
+    Before(&'a Place),
+}
+
 /// A lease whose time is over.
 pub(crate) struct ExpiredLease {
     token: Token,
@@ -37,21 +48,23 @@ const BATCH_BYTES: usize = 16 * 1024 * 1024;
 /// what is due beyond it is found by the next look at the head.
 const CLOCK_SLACK: i64 = 1_000;
 
+/// By so much, in milliseconds, it may be ahead all the same: it is carried on by a clock of its own.
+const CLOCK_DRIFT: i64 = 100;
+
 const FINDING: &str = "find due jobs";
 const CLAIMING: &str = "claim jobs";
 const TAKING_BACK: &str = "take back expired leases";
 
 impl Store {
-    /// The first `n` that are due after the first `skip`, from a place in the queue on, or from
-    /// its head.
+    /// The first `n` that are due after the first `skip`.
     pub(crate) async fn find_due(
         &self,
         queue: &str,
-        from: Option<&Place>,
+        stretch: Stretch<'_>,
         (n, skip): (usize, u64),
     ) -> Result<Due> {
         loop {
-            let (due, set_aside) = self.find_readable(queue, from, (n, skip)).await?;
+            let (due, set_aside) = self.find_readable(queue, stretch, (n, skip)).await?;
             // Nothing but what can't be read is not an empty queue.
             if set_aside == 0 || !due.jobs.is_empty() {
                 return Ok(due);
@@ -63,11 +76,11 @@ impl Store {
     async fn find_readable(
         &self,
         queue: &str,
-        from: Option<&Place>,
+        stretch: Stretch<'_>,
         (n, skip): (usize, u64),
     ) -> Result<(Due, u64)> {
         let size = u32::try_from(n).unwrap_or(u32::MAX);
-        let (filter, options) = self.search(queue, from);
+        let (filter, options) = self.search(queue, stretch);
         let find = self.inner.jobs.find(filter).with_options(options);
         let find = find.skip(skip).limit(i64::from(size)).batch_size(size);
         let mut cursor = find.await.map_err(|e| Error::from_driver(FINDING, e))?;
@@ -88,43 +101,64 @@ impl Store {
         Ok((Due { jobs, full: seen == n }, set_aside))
     }
 
-    /// The place of the `n`th that is due after a place; `None` when there are fewer. Costs the server
-    /// a walk over their keys, and nobody anything else.
+    /// The place of the `n`th that is due after a place; `None` when there are fewer, or it can't be
+    /// told. Costs the server a walk over their keys, and nobody anything else.
     pub(crate) async fn nth_due(
         &self,
         queue: &str,
         from: &Place,
         n: usize,
     ) -> Result<Option<Place>> {
+        let known = self.now_if_known().map(|now| now.timestamp_millis() - CLOCK_DRIFT);
+        let (Some(now), Some(id)) = (known, next_id(&from.id)) else { return Ok(None) };
+        if now <= from.due.timestamp_millis() {
+            return Ok(None);
+        }
+        // All of this part of the index is due. A filter would have the server read the jobs.
+        let key = |due, id| key(queue, from.priority, due, id);
+        let keys = FindOptions::builder()
+            .min(key(from.due, id))
+            .max(key(DateTime::from_millis(now), Bson::MinKey))
+            .hint(Hint::Name(CLAIM_INDEX.to_owned()))
+            .sort(order())
+            .projection(doc! { "priority": 1, "due": 1 })
+            .skip(n.saturating_sub(1) as u64)
+            .limit(-1);
         let failed = |e| Error::from_driver(FINDING, e);
-        let (filter, options) = self.search(queue, Some(from));
         let jobs = self.inner.jobs.clone_with_type::<Document>();
-        let find = jobs.find(filter).with_options(options);
-        let find = find.projection(doc! { "priority": 1, "due": 1 });
-        let find = find.skip(n.saturating_sub(1) as u64).limit(-1);
-        let nth = find.await.map_err(failed)?.try_next().await.map_err(failed)?;
+        let mut found = jobs.find(doc! {}).with_options(keys.build()).await.map_err(failed)?;
+        let nth = found.try_next().await.map_err(failed)?;
         Ok(nth.and_then(|job| Place::read(&job, "_id")))
     }
 
-    /// What is due, in the order of the queue, from a place on or from the head.
-    fn search(&self, queue: &str, from: Option<&Place>) -> (Document, FindOptions) {
+    /// What is due there, in the order of the queue.
+    fn search(&self, queue: &str, stretch: Stretch<'_>) -> (Document, FindOptions) {
         let mut filter = due_filter(queue);
         let hint = Hint::Name(CLAIM_INDEX.to_owned());
         let mut options = FindOptions::builder().sort(order()).hint(hint).build();
-        if let Some(place) = from {
-            // The lower bound is inclusive.
-            filter.insert("_id", doc! { "$ne": place.id.clone() });
-            (options.min, options.max) = self.bounds(queue, place);
+        match stretch {
+            Stretch::All => {}
+            Stretch::Behind(place) => {
+                // The lower bound is inclusive.
+                filter.insert("_id", doc! { "$ne": place.id.clone() });
+                (options.min, options.max) = self.behind(queue, place);
+            }
+            Stretch::Before(place) => {
+                let head = doc! {
+                    "queue": queue, "priority": Bson::MaxKey, "due": Bson::MinKey,
+                    "_id": Bson::MinKey,
+                };
+                options.min = Some(head);
+                options.max = Some(key(queue, place.priority, place.due, place.id.clone()));
+            }
         }
         (filter, options)
     }
 
     /// The part of the claim index behind a place, up to what is due now: without the upper bound
     /// the server would walk over everything that is scheduled.
-    fn bounds(&self, queue: &str, place: &Place) -> (Option<Document>, Option<Document>) {
-        let key = |due: DateTime, id: Bson| {
-            doc! { "queue": queue, "priority": place.priority, "due": due, "_id": id }
-        };
+    fn behind(&self, queue: &str, place: &Place) -> (Option<Document>, Option<Document>) {
+        let key = |due, id| key(queue, place.priority, due, id);
         let now = self.now_if_known().unwrap_or(place.due).max(place.due);
         let end = DateTime::from_millis(now.timestamp_millis().saturating_add(CLOCK_SLACK));
         (Some(key(place.due, place.id.clone())), Some(key(end, Bson::MinKey)))
@@ -325,6 +359,27 @@ fn order() -> Document {
     doc! { "priority": -1, "due": 1, "_id": 1 }
 }
 
+/// A bound in the claim index.
+fn key(queue: &str, priority: i32, due: DateTime, id: Bson) -> Document {
+    doc! { "queue": queue, "priority": priority, "due": due, "_id": id }
+}
+
+/// The least id above this one. None of a kind that no job has.
+fn next_id(id: &Bson) -> Option<Bson> {
+    match id {
+        Bson::ObjectId(id) => {
+            let [hi @ .., b8, b9, b10, b11] = id.bytes();
+            let low = u32::from_be_bytes([b8, b9, b10, b11]).checked_add(1)?.to_be_bytes();
+            let mut next = [0; 12];
+            next[..8].copy_from_slice(&hi);
+            next[8..].copy_from_slice(&low);
+            Some(bson::oid::ObjectId::from_bytes(next).into())
+        }
+        Bson::String(id) => Some(format!("{id}\0").into()),
+        _ => None,
+    }
+}
+
 pub(crate) fn due_filter(queue: &str) -> Document {
     doc! { "queue": queue, "state": "ready", "$expr": { "$lte": ["$due", "$$NOW"] } }
 }
@@ -341,4 +396,26 @@ pub(crate) fn expired_lease(document: &Document) -> Option<ExpiredLease> {
         at_once: at_once.unwrap_or(usize::MAX),
         consumer: document.get_str("consumer").unwrap_or("an unknown consumer").to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use bson::oid::ObjectId;
+
+    use super::*;
+
+    #[test]
+    fn the_next_id_has_none_between() {
+        let id = |end: [u8; 4]| {
+            let mut bytes = [7; 12];
+            bytes[8..].copy_from_slice(&end);
+            Bson::from(ObjectId::from_bytes(bytes))
+        };
+        assert_eq!(next_id(&id([0, 0, 0, 1])), Some(id([0, 0, 0, 2])));
+        assert_eq!(next_id(&id([0, 1, 255, 255])), Some(id([0, 2, 0, 0])));
+        // A place that can't be told costs time only.
+        assert_eq!(next_id(&id([255; 4])), None);
+        assert_eq!(next_id(&"a".into()), Some("a\0".into()));
+        assert_eq!(next_id(&Bson::Int32(1)), None);
+    }
 }

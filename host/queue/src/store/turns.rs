@@ -33,7 +33,7 @@ impl Place {
 /// What became of a turn.
 #[derive(Debug)]
 pub(crate) enum Found {
-    /// The place of the last job that was found, and whether the search began at the head.
+    /// Where claims go on from here, and whether the head was looked at.
     Up(Place, bool),
     /// Nothing is due.
     Nothing,
@@ -90,6 +90,9 @@ pub(crate) struct Turn {
     pub(crate) empty: i64,
     /// Where the last claim ended.
     pub(crate) place: Option<Place>,
+    /// Where it was when somebody last looked at the head: what lies before that is marked by now, or
+    /// came in front.
+    pub(crate) before: Option<Place>,
     /// Nobody has looked at the head for a while.
     pub(crate) head_is_due: bool,
     /// What the claimer before found is likely still being marked: who looks at the head finds it
@@ -110,12 +113,14 @@ fn read_turn(turn: &Document) -> Turn {
         let since = turn.get_datetime("since").ok()?.timestamp_millis();
         Some(since - turn.get_datetime(field).ok()?.timestamp_millis())
     };
+    let place = |field: &str| Place::read(turn.get_document(field).ok()?, "id");
     Turn {
         serving: number("serving"),
         tickets: number("tickets"),
         // No ticket is answered before it is handed out.
         empty: Some(number("empty")).filter(|it| *it <= number("tickets")).unwrap_or_default(),
-        place: turn.get_document("place").ok().and_then(|it| Place::read(it, "id")),
+        place: place("place"),
+        before: place("before"),
         head_is_due: before("head").is_none_or(|before| before > LOOK_AT_HEAD),
         being_marked: before("given").is_some_and(|before| before < MARKING),
     }

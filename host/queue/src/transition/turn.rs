@@ -1,6 +1,7 @@
-//! The documents of turns, `{_id: queue, tickets, serving, since, place, given, head, empty}`: how
-//! many tickets were handed out, whose turn it is, since when; where the last claim ended, when that
-//! was; when the head was looked at, and the last ticket whose holder need not look any more.
+//! The documents of turns, `{_id: queue, tickets, serving, since, place, given, head, before, empty}`:
+//! how many tickets were handed out, whose turn it is, since when; where the last claim ended, when
+//! that was; when the head was looked at, and where the last claim had ended then; the last ticket
+//! whose holder need not look any more.
 
 use bson::{Document, doc};
 
@@ -37,11 +38,12 @@ pub(crate) fn pass_turn(queue: &str, (from, to): (i64, i64), more: Document) -> 
     }
 }
 
-/// Where a search ended, for whoever is next; `at_head`: it began at the head.
+/// Where claims go on for whoever is next; `at_head`: the head was looked at.
 pub(crate) fn found(place: Document, at_head: bool) -> Document {
-    let mut set = doc! { "place": { "$literal": place }, "given": "$$NOW" };
+    let mut set = doc! { "place": { "$literal": &place }, "given": "$$NOW" };
     if at_head {
         set.insert("head", "$$NOW");
+        set.insert("before", doc! { "$literal": place });
     }
     set
 }
