@@ -1,6 +1,7 @@
 //! `mongoqueue new`: a folder with a handler that builds and runs as it stands.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -113,11 +114,18 @@ fn gather(dir: &'static Dir<'static>, at: &Path, files: &mut Vec<File>) {
             }
             DirEntry::File(file) => {
                 let name = file.path().file_name().unwrap_or_default();
-                // Under its own name it would be about the repository's files.
-                let name = if name == "gitignore" { ".gitignore".as_ref() } else { name };
-                files.push((at.join(name), Cow::Borrowed(file.contents())));
+                files.push((at.join(own_name(name)), Cow::Borrowed(file.contents())));
             }
         }
+    }
+}
+
+/// Under its own name it would be about the repository's files, or a second package of the name.
+fn own_name(name: &OsStr) -> &OsStr {
+    match name.to_str() {
+        Some("gitignore") => ".gitignore".as_ref(),
+        Some("manifest.toml") => "Cargo.toml".as_ref(),
+        _ => name,
     }
 }
 
