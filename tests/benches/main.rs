@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use mongoqueue_bench::{Ground, Options, Report, Step, fill, run, worker_process};
 use mongoqueue_mongod::{Data, Mongod, Places};
 use mongoqueue_tests::{built, server};
@@ -52,14 +52,24 @@ fn main() -> Result<()> {
         let uri = std::env::var("MONGODB_URI").context("MONGODB_URI")?;
         return Ok(runtime.block_on(worker_process(&uri, role))?);
     }
-    if let [flag, file] = words.iter().filter(|it| *it != "--bench").collect::<Vec<_>>()[..]
+    if let [flag, name] = words.iter().filter(|it| *it != "--bench").collect::<Vec<_>>()[..]
         && flag == "--languages"
     {
-        return write_in(file.as_ref(), |before| {
+        return write_in(&file(name)?, |before| {
             Ok(fill(before, "languages", &runtime.block_on(languages::table())?))
         });
     }
     runtime.block_on(bench(parse(&words)?, &words))
+}
+
+/// A file to write: cargo runs this program in a folder of its own, people mean the checkout's. Known
+/// to be possible before anything is measured.
+fn file(name: &str) -> Result<PathBuf> {
+    let path = built::checkout().join(name);
+    let folder = path.parent().unwrap_or(&path);
+    ensure!(folder.is_dir(), "{name}: there is no folder {}", folder.display());
+    ensure!(!path.is_dir(), "{name} is a folder");
+    Ok(path)
 }
 
 fn write_in(file: &Path, filled: impl FnOnce(&str) -> Result<String>) -> Result<()> {
@@ -88,8 +98,8 @@ fn parse(words: &[String]) -> Result<Args> {
             "--payload" => args.options.payload = number(value()?)?,
             "--waiting" => args.options.waiting = number(value()?)?,
             "--long" => args.options.long = Duration::from_secs(number(value()?)? as u64),
-            "--html" => args.html = Some(value()?.into()),
-            "--markdown" => args.markdown = Some(value()?.into()),
+            "--html" => args.html = Some(file(value()?)?),
+            "--markdown" => args.markdown = Some(file(value()?)?),
             other => bail!("{other:?} is none of\n{USAGE}"),
         }
     }
