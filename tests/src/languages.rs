@@ -13,7 +13,7 @@ pub struct Language {
     /// The conformance guest in the repository, and where in a handler's folder it belongs.
     guest: (&'static str, &'static str),
     /// The examples and their tests in the repository, and where in a handler's folder each belongs:
-    /// a folder's files of this ending.
+    /// a folder's files with this end of their names.
     examples: &'static [(&'static str, &'static str, &'static str)],
     /// What a build leaves, in a handler's folder.
     component: &'static str,
@@ -38,7 +38,7 @@ pub const RUST: Language = Language {
 pub const JS: Language = Language {
     name: "js",
     guest: ("guest/javascript/conformance/handler.js", "src/handler.js"),
-    examples: &[("guest/javascript/examples", "src", "js")],
+    examples: &[("guest/javascript/examples", "src", ".js")],
     component: "build/handler.wasm",
     thrown: "TypeError: boom: RangeError: the fuse",
     dies_of: "failure",
@@ -48,7 +48,11 @@ pub const JS: Language = Language {
 pub const TS: Language = Language {
     name: "ts",
     guest: ("guest/javascript/conformance/handler.ts", "src/handler.ts"),
-    examples: &[("guest/javascript/examples", "src", "ts")],
+    // The tests are those of the other language: what tsc makes has the same names.
+    examples: &[
+        ("guest/javascript/examples", "src", ".ts"),
+        ("guest/javascript/examples", "build", ".test.js"),
+    ],
     ..JS
 };
 
@@ -56,7 +60,7 @@ pub const TS: Language = Language {
 pub const PYTHON: Language = Language {
     name: "python",
     guest: ("guest/python/conformance/handler.py", "src/handler.py"),
-    examples: &[("guest/python/examples", "src", "py")],
+    examples: &[("guest/python/examples", "src", ".py")],
     thrown: "TypeError: boom: ValueError: the fuse",
     ..JS
 };
@@ -65,7 +69,7 @@ pub const PYTHON: Language = Language {
 pub const C: Language = Language {
     name: "c",
     guest: ("guest/c/conformance/handler.c", "src/handler.c"),
-    examples: &[("guest/c/examples", "examples", "c"), ("guest/c/tests", "test", "c")],
+    examples: &[("guest/c/examples", "examples", ".c"), ("guest/c/tests", "test", ".c")],
     component: "build/handler.wasm",
     ..RUST
 };

@@ -73,18 +73,33 @@ static bool set(borrowed_options to, const mq_put_options *from, host_error *err
     return true;
 }
 
-/* Options as the host has them; `made` says whether there are any. */
-static mq_error options_of(const mq_put_options *from, own_options *made)
+/* Options as the host has them, for one call. */
+struct lent {
+    own_options own;
+    borrowed_options borrowed;
+    borrowed_options *given; /* NULL where all is left to the queue */
+};
+
+static void take_back(const struct lent *lent)
 {
+    if (lent->given != NULL) {
+        mongoqueue_jobs_queue_put_options_drop_own(lent->own);
+    }
+}
+
+static mq_error lend(const mq_put_options *from, struct lent *lent)
+{
+    lent->given = NULL;
     if (from == NULL) {
         return MQ_OK;
     }
-    *made = mongoqueue_jobs_queue_constructor_put_options();
+    lent->own = mongoqueue_jobs_queue_constructor_put_options();
+    lent->borrowed = mongoqueue_jobs_queue_borrow_put_options(lent->own);
+    lent->given = &lent->borrowed;
     host_error error;
-    bool done = set(mongoqueue_jobs_queue_borrow_put_options(*made), from, &error);
-    mq_error answer = mq_answered(done, &error);
+    mq_error answer = mq_answered(set(lent->borrowed, from, &error), &error);
     if (answer != MQ_OK) {
-        mongoqueue_jobs_queue_put_options_drop_own(*made);
+        take_back(lent);
     }
     return answer;
 }
@@ -92,23 +107,17 @@ static mq_error options_of(const mq_put_options *from, own_options *made)
 mq_error mq_queue_put(mq_queue queue, mq_payload payload, const mq_put_options *options,
                       const char **id)
 {
-    own_options own;
-    mq_error answer = options_of(options, &own);
+    struct lent lent;
+    mq_error answer = lend(options, &lent);
     if (answer != MQ_OK) {
         return answer;
-    }
-    borrowed_options lent;
-    if (options != NULL) {
-        lent = mongoqueue_jobs_queue_borrow_put_options(own);
     }
     mongoqueue_jobs_types_payload_t put = mq_outward_payload(payload);
     job_handler_string_t new_id;
     host_error error;
     bool done = mongoqueue_jobs_queue_method_queue_put(
-        borrowed(queue), &put, options != NULL ? &lent : NULL, &new_id, &error);
-    if (options != NULL) {
-        mongoqueue_jobs_queue_put_options_drop_own(own);
-    }
+        borrowed(queue), &put, lent.given, &new_id, &error);
+    take_back(&lent);
     if (id != NULL) {
         *id = done ? mq_inward(new_id) : NULL;
     }
@@ -118,14 +127,10 @@ mq_error mq_queue_put(mq_queue queue, mq_payload payload, const mq_put_options *
 mq_error mq_queue_put_many(mq_queue queue, const mq_payload *payloads, size_t count,
                            const mq_put_options *options, mq_put_result *results)
 {
-    own_options own;
-    mq_error answer = options_of(options, &own);
+    struct lent lent;
+    mq_error answer = lend(options, &lent);
     if (answer != MQ_OK) {
         return answer;
-    }
-    borrowed_options lent;
-    if (options != NULL) {
-        lent = mongoqueue_jobs_queue_borrow_put_options(own);
     }
     mongoqueue_jobs_queue_list_payload_t put = {mq_alloc(count * sizeof *put.ptr), count};
     for (size_t i = 0; i < count; i++) {
@@ -134,10 +139,8 @@ mq_error mq_queue_put_many(mq_queue queue, const mq_payload *payloads, size_t co
     mongoqueue_jobs_queue_list_result_job_id_error_t answers = {NULL, 0};
     host_error error;
     bool done = mongoqueue_jobs_queue_method_queue_put_many(
-        borrowed(queue), &put, options != NULL ? &lent : NULL, &answers, &error);
-    if (options != NULL) {
-        mongoqueue_jobs_queue_put_options_drop_own(own);
-    }
+        borrowed(queue), &put, lent.given, &answers, &error);
+    take_back(&lent);
     for (size_t i = 0; done && i < count && i < answers.len; i++) {
         bool was_put = !answers.ptr[i].is_err;
         results[i].error = mq_answered(was_put, &answers.ptr[i].val.err);

@@ -79,10 +79,10 @@ fn examples(language: Language, handler: &Path) -> Result<Vec<PathBuf>> {
         let place = handler.join(place);
         fs::create_dir_all(&place)?;
         for entry in fs::read_dir(built::checkout().join(folder))? {
-            let file = entry?.path();
-            if file.extension().is_some_and(|it| it == *ending) {
-                let copy = place.join(file.file_name().context("a name")?);
-                fs::copy(&file, &copy)?;
+            let file = entry?;
+            if file.file_name().to_string_lossy().ends_with(ending) {
+                let copy = place.join(file.file_name());
+                fs::copy(file.path(), &copy)?;
                 files.push(copy);
             }
         }
