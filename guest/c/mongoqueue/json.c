@@ -3,6 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if !__has_include(<jsmn.h>)
+#error "jsmn.h is missing; on Debian and Ubuntu: sudo apt-get install libjsmn-dev"
+#endif
+
 /* Links to parents: or else the time to read would grow by the square of a list's length. */
 #define JSMN_PARENT_LINKS
 #define JSMN_STATIC
