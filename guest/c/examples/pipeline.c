@@ -26,7 +26,8 @@ mq_outcome mq_handle(const mq_job *job)
             /* Shouting is urgent. */
             .priority = word[length - 1] == '!' ? 10 : 0,
         };
-        error = mq_queue_put(next, mq_payload_of("{\"word\": %s}", mq_quoted(word)), &options, NULL);
+        const mq_payload payload = mq_payload_of("{\"word\": %s}", mq_quoted(word));
+        error = mq_queue_put(next, payload, &options, NULL);
         if (error != MQ_OK && error != MQ_DUPLICATE) {
             return mq_failed_by(error);
         }

@@ -88,7 +88,8 @@ static mq_value at(mq_value value, int place)
 /* The value that a token begins: its own, or of a member's name, which has one, what follows. */
 static mq_value begun_by(mq_value first)
 {
-    bool is_name = first.document != NULL && token(first)->type == JSMN_STRING && token(first)->size == 1;
+    const jsmntok_t *its = token(first);
+    bool is_name = its != NULL && its->type == JSMN_STRING && its->size == 1;
     return is_name ? at(first, first.token + 1) : first;
 }
 

@@ -15,7 +15,7 @@ typedef struct mq_queue {
 typedef struct mq_put_options {
     int32_t priority;     /* higher first */
     uint64_t delay;       /* due this many milliseconds from now */
-    uint64_t due;         /* due at this time: milliseconds since 1970. The later of the two counts */
+    uint64_t due;         /* due at this time, in milliseconds since 1970; the later one counts */
     uint32_t max_attempts;
     uint64_t timeout;     /* the longest that one attempt may take, in milliseconds */
     uint64_t backoff_first, backoff_max; /* milliseconds; exponential from the one to the other */

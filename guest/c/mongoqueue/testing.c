@@ -10,9 +10,12 @@ mq_test_host mq_host = {.grants = "", .remaining = 300000};
 
 static mq_test_put *all_puts;
 
-/* Options, and names of queues, by handles from 1 on. */
-static mq_test_put options[1000];
-static const char *queues[1000];
+/* So many are remembered: what a handler opens and sets it soon uses. */
+enum { HANDLES = 1000 };
+
+/* Options, and names of queues, by their handles. */
+static mq_test_put options[HANDLES];
+static const char *queues[HANDLES];
 static int32_t option_handles, queue_handles;
 
 void mq_host_reset(void)
@@ -91,8 +94,8 @@ void mongoqueue_jobs_log_write(mongoqueue_jobs_log_level_t level, job_handler_st
 
 mongoqueue_jobs_queue_own_put_options_t mongoqueue_jobs_queue_constructor_put_options(void)
 {
-    options[option_handles % 1000] = (mq_test_put){0};
-    return (mongoqueue_jobs_queue_own_put_options_t){option_handles++ % 1000};
+    options[option_handles % HANDLES] = (mq_test_put){0};
+    return (mongoqueue_jobs_queue_own_put_options_t){option_handles++ % HANDLES};
 }
 
 mongoqueue_jobs_queue_borrow_put_options_t mongoqueue_jobs_queue_borrow_put_options(
@@ -160,8 +163,8 @@ bool mongoqueue_jobs_queue_static_queue_open(job_handler_string_t *name,
         error->tag = MONGOQUEUE_JOBS_TYPES_ERROR_ACCESS_DENIED;
         return false;
     }
-    queues[queue_handles % 1000] = text;
-    opened->__handle = queue_handles++ % 1000;
+    queues[queue_handles % HANDLES] = text;
+    opened->__handle = queue_handles++ % HANDLES;
     return true;
 }
 

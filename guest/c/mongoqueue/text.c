@@ -47,12 +47,24 @@ const char *mq_format(const char *format, ...)
     return text;
 }
 
+/* How many bytes a character has that begins with this one; 0 of one that begins none. */
+static size_t begun_by(unsigned char lead)
+{
+    if (lead < 0x80) {
+        return 1;
+    }
+    if (lead < 0xc2 || lead > 0xf4) {
+        return 0;
+    }
+    return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
 /* How many bytes the character has that begins here; 0 when they are no UTF-8. A zero byte ends
  * what is read. */
 static size_t character(const unsigned char *at)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t size = *at < 0x80 ? 1 : *at < 0xc2 ? 0 : *at < 0xe0 ? 2 : *at < 0xf0 ? 3 : *at < 0xf5 ? 4 : 0;
+    size_t size = begun_by(*at);
     if (size < 2) {
         return size;
     }
@@ -108,10 +120,11 @@ mongoqueue_jobs_types_payload_t mq_outward_payload(mq_payload payload)
 mq_payload mq_inward_payload(mongoqueue_jobs_types_payload_t payload)
 {
     /* Its own memory, one byte longer: nobody else has it. */
-    char *data = payload.data.len > 0 ? realloc(payload.data.ptr, payload.data.len + 1) : mq_alloc(1);
+    size_t size = payload.data.len;
+    char *data = size > 0 ? realloc(payload.data.ptr, size + 1) : mq_alloc(1);
     if (data == NULL) {
         abort();
     }
-    data[payload.data.len] = 0;
-    return (mq_payload){mq_inward(payload.content_type), data, payload.data.len};
+    data[size] = 0;
+    return (mq_payload){mq_inward(payload.content_type), data, size};
 }

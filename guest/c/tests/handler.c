@@ -48,6 +48,15 @@ static void ends(mq_outcome outcome, mq_ending ending, const char *code, uint64_
     assert(outcome.delay == delay);
 }
 
+/* Bytes that are no character, half of a surrogate pair, and a character that is cut off. */
+static void test_words(void)
+{
+    mq_log(MQ_INFO, "%s", "a\xff\xc3\xa9\xed\xa0\x80\xf0\x9f\x8e\x88\xe2\x82");
+#define BAD "\xef\xbf\xbd"
+    const char *clean = "a" BAD "\xc3\xa9" BAD BAD BAD "\xf0\x9f\x8e\x88" BAD BAD;
+    assert(strcmp(mq_host.line, clean) == 0);
+}
+
 static void test_hello(void)
 {
     is(hello(mq_test_job("{\"name\": \"Ada\"}")), "\"Hello, Ada!\"");
@@ -108,7 +117,7 @@ static void test_cancel(void)
 int main(void)
 {
     void (*const tests[])(void) = {
-        test_json, test_hello, test_typed, test_dispositions, test_progress, test_resumable,
+        test_json, test_words, test_hello, test_typed, test_dispositions, test_progress, test_resumable,
         test_pipeline, test_cancel,
     };
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {

@@ -54,7 +54,8 @@ static void numbers(void)
 
 static void members(void)
 {
-    const char *json = "{\"a\": {\"b\": [1, {\"c\": null}], \"x\": 1}, \"c\\u0061\": \"key\", \"\": 2}";
+    const char *json = "{\"a\": {\"b\": [1, {\"c\": null}], \"x\": 1}, \"c\\u0061\": \"key\","
+                       " \"\": 2}";
     mq_value object = parse(json);
     assert(mq_type_of(object) == MQ_OBJECT && mq_count(object) == 3);
     mq_value list = mq_get(mq_get(object, "a"), "b");
@@ -119,7 +120,8 @@ static void large(void)
     }
     strcpy(at, "}");
     size_t members = 0;
-    for (mq_value value = mq_first(parse(text)); mq_type_of(value) != MQ_NONE; value = mq_next(value)) {
+    mq_value value = mq_first(parse(text));
+    for (; mq_type_of(value) != MQ_NONE; value = mq_next(value)) {
         members++;
     }
     assert(members == MANY);

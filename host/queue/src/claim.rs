@@ -228,7 +228,6 @@ impl Claimer {
             return self.find_at_head(n).await;
         }
         let place = self.place.take().filter(|_| Instant::now() < self.look_at_head);
-        let (store, queue) = (self.store.clone(), self.queue.clone());
         let Some(place) = place else {
             // What others are marking lies there.
             self.ask_for_others().await?;
@@ -239,6 +238,7 @@ impl Claimer {
             return self.find_at_head(n).await;
         };
         // Beside the search: it is the server's smallest answer, and nobody waits for it.
+        let (store, queue) = (self.store.clone(), self.queue.clone());
         let find = store.find_due(&queue, Stretch::Behind(&place), (n, 0));
         let (due, ()) = tokio::try_join!(find, self.ask_for_others())?;
         if due.jobs.is_empty() {
@@ -266,7 +266,9 @@ impl Claimer {
                         self.turns_until = Some(Instant::now() + TURNS_FOR);
                     }
                     turn.head_is_due |= !self.in_turns();
-                    turn.place = further(turn.place.take(), own.clone());
+                    if let Some(own) = own.clone() {
+                        turn.place = Some(further(turn.place.take(), own));
+                    }
                     // Where others are about, what was handed out just now is not looked for again.
                     let busy = others || self.in_turns() && n >= BUSY;
                     turn.before = turn.before.take().filter(|_| busy);
@@ -292,9 +294,8 @@ impl Claimer {
         let front = turn.before.as_ref().filter(|_| head_is_due && turn.place.is_some());
         if let Some(front) = front {
             let due = self.store.find_due(&self.queue, Stretch::Before(front), (n, 0)).await?;
-            if let Some(place) = further(turn.place.clone(), due.jobs.last().map(place_of))
-                && !due.jobs.is_empty()
-            {
+            if let Some(last) = due.jobs.last() {
+                let place = further(turn.place.clone(), place_of(last));
                 self.store.give_turn(&self.queue, &turn, Found::Up(place, true)).await?;
                 return Ok(Some(due));
             }
@@ -309,10 +310,10 @@ impl Claimer {
         let due = self.find_at_head(n).await?;
         // It would be marked by two at once.
         let too_early = !due.jobs.is_empty() && turn.being_marked && !head_is_due;
-        let found = match further(turn.place.clone(), due.jobs.last().map(place_of)) {
+        let found = match due.jobs.last() {
             _ if too_early => Found::TooEarly,
-            Some(place) if !due.jobs.is_empty() => Found::Up(place, true),
-            _ => Found::Nothing,
+            Some(last) => Found::Up(further(turn.place.clone(), place_of(last)), true),
+            None => Found::Nothing,
         };
         self.store.give_turn(&self.queue, &turn, found).await?;
         Ok((!too_early).then_some(due))
@@ -334,7 +335,6 @@ impl Claimer {
         }
         let due = self.store.find_due(&self.queue, Stretch::Behind(place), (n, 0)).await?;
         let Some(end) = due.jobs.last().map(place_of) else { return Ok(None) };
-        let end = further(Some(place.clone()), Some(end)).unwrap_or_else(|| place.clone());
         self.store.give_turn(&self.queue, turn, Found::Up(end, looked)).await?;
         Ok(Some(due))
     }
@@ -392,12 +392,10 @@ fn place_after(due: &Due) -> Option<Place> {
 
 /// What is found at the head before the place of the last claim is a straggler, or being marked:
 /// then the claims go on where they were. A higher priority is claimed first.
-fn further(last: Option<Place>, end: Option<Place>) -> Option<Place> {
-    match (last, end) {
-        (Some(last), Some(end)) if last.priority == end.priority && last.due > end.due => {
-            Some(last)
-        }
-        (last, end) => end.or(last),
+fn further(last: Option<Place>, end: Place) -> Place {
+    match last {
+        Some(last) if last.priority == end.priority && last.due > end.due => last,
+        _ => end,
     }
 }
 
