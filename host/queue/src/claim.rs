@@ -5,7 +5,8 @@
 //!
 //! - **The place.** Keys of claimed jobs linger at the head of the index until the server forgets
 //!   its snapshots, and a search from the head walks over all of them. So a claimer goes on from
-//!   where its last claim ended, and looks at the head now and then for what came in front.
+//!   where its last claim ended, or a little before where that was the end of the queue, and looks
+//!   at the head now and then for what came in front.
 //! - **The turn.** Claimers that meet (a conflict says so, or a line) read one after the other, and
 //!   share the place, so that they don't fight over the same jobs, as long as there are others.
 //!
@@ -46,6 +47,8 @@ pub(crate) struct Claimer {
     at_once: usize,
     place: Option<Place>,
     look_at_head: Instant,
+    /// The last find got nothing from its place, and did not look at the head.
+    head_left_out: bool,
     turns_until: Option<Instant>,
     /// The last find was not in turns.
     alone: bool,
@@ -63,13 +66,17 @@ pub(crate) struct Claimer {
     pub(crate) took_back: Vec<TookBack>,
 }
 
-/// A look at the head may cost up to a twentieth of the time. A busy claimer puts it off for a
-/// second at least, so that it can look on while it marks, and never for long.
+/// A look at the head may cost up to a twentieth of the time, where it finds nothing that the place
+/// would not have. A busy claimer puts it off for a second at least, so that it can look on while it
+/// marks, and never for long.
 const HEAD_SHARE: u32 = 20;
 const HEAD_NOT_BEFORE: Duration = Duration::from_secs(1);
 const HEAD_AT_LEAST: Duration = Duration::from_secs(30);
 /// From this many jobs a claim on, a queue is busy.
 const BUSY: usize = 100;
+/// So much later, in milliseconds, than others that are due at the same time a job may come in and
+/// still be found without a look at the head: its put was on its way.
+const ON_ITS_WAY: i64 = 250;
 /// Claimers take turns for this long after they met others, or saw that they had turns.
 const TURNS_FOR: Duration = Duration::from_secs(10);
 /// The longest wait for what is being marked at the end of the queue.
@@ -101,6 +108,7 @@ impl Claimer {
             at_once,
             place: None,
             look_at_head: now,
+            head_left_out: false,
             turns_until: None,
             alone: true,
             pace: Pace::default(),
@@ -123,8 +131,12 @@ impl Claimer {
         let started = Instant::now();
         for _ in 0..TRIES {
             let due = self.find(n).await?;
-            if due.jobs.is_empty() {
+            if due.jobs.is_empty() && self.head_left_out().is_none() {
                 return Ok(None);
+            }
+            if due.jobs.is_empty() {
+                self.look_at_head();
+                continue;
             }
             if let Some(batch) = self.mark(due, lease).await? {
                 self.got_through();
@@ -140,11 +152,12 @@ impl Claimer {
     /// while this is being marked.
     pub(crate) async fn find(&mut self, n: usize) -> Result<Due> {
         self.take_back().await?;
-        if n == 1 {
+        self.head_left_out = false;
+        if n == 1 && self.met > 0 {
             return self.find_one().await;
         }
         // Whoever comes first asks in line who is there: many begin at once.
-        let in_turns = self.in_turns() || self.last_ticket.is_none();
+        let in_turns = self.in_turns() || self.last_ticket.is_none() && n > 1;
         let was_alone = std::mem::replace(&mut self.alone, !in_turns);
         let due = match in_turns {
             true => {
@@ -154,14 +167,43 @@ impl Claimer {
             false => self.find_alone(n).await?,
         };
         self.fits = due.jobs.len() == self.fewer(n);
-        // With small claims the queue is calm: the head is near, and counts.
-        self.place = if n < BUSY { None } else { place_after(&due) };
+        self.go_on_after(&due, n);
         Ok(due)
+    }
+
+    /// Where the next find goes on: where this one ended, or a little before, for what is on its way
+    /// to the end of the queue.
+    fn go_on_after(&mut self, due: &Due, n: usize) {
+        let was_busy = self.place.as_ref().is_some_and(Place::is_exact);
+        let busy = due.full && n >= BUSY;
+        match due.jobs.last().map(place_of) {
+            Some(end) if busy => self.place = Some(end),
+            _ if !self.alone => self.place = None,
+            Some(end) => self.place = Some(end.before(ON_ITS_WAY)),
+            // All that was due has been seen, if the head was.
+            None => {
+                let now = self.store.now_if_known().filter(|_| !self.head_left_out);
+                self.place = self.place.take().map(|place| match now {
+                    Some(due) => Place { due, ..place }.before(ON_ITS_WAY),
+                    None => place,
+                });
+            }
+        }
+        if was_busy && !busy {
+            self.look_at_head();
+        }
+    }
+
+    /// When the last find got nothing and did not look at the head: how long until that may be done.
+    pub(crate) fn head_left_out(&self) -> Option<Duration> {
+        let left = || self.look_at_head.saturating_duration_since(Instant::now());
+        self.head_left_out.then(left)
     }
 
     /// True when the next look may find again what is being marked now.
     pub(crate) fn may_meet_itself(&self) -> bool {
-        self.place.is_none() || self.in_turns() || Instant::now() >= self.look_at_head
+        let exact = self.place.as_ref().is_some_and(Place::is_exact);
+        !exact || self.in_turns() || Instant::now() >= self.look_at_head
     }
 
     /// Others were quicker, or in the way: answers how long to wait before the next try.
@@ -224,34 +266,44 @@ impl Claimer {
     }
 
     async fn find_alone(&mut self, n: usize) -> Result<Due> {
-        if n < BUSY {
-            return self.find_at_head(n).await;
-        }
-        let place = self.place.take().filter(|_| Instant::now() < self.look_at_head);
+        let place = self.place.clone().filter(|_| Instant::now() < self.look_at_head);
         let Some(place) = place else {
             // What others are marking lies there.
-            self.ask_for_others().await?;
+            if n >= BUSY {
+                self.ask_for_others().await?;
+            }
             if self.in_turns() {
                 self.alone = false;
+                self.place = None;
                 return self.find_in_turn(self.fewer(n), None).await;
             }
             return self.find_at_head(n).await;
         };
-        // Beside the search: it is the server's smallest answer, and nobody waits for it.
         let (store, queue) = (self.store.clone(), self.queue.clone());
         let find = store.find_due(&queue, Stretch::Behind(&place), (n, 0));
-        let (due, ()) = tokio::try_join!(find, self.ask_for_others())?;
-        if due.jobs.is_empty() {
-            return self.find_at_head(n).await;
+        if n < BUSY {
+            let due = find.await?;
+            self.head_left_out = due.jobs.is_empty();
+            return Ok(due);
         }
+        // Beside the search: it is the server's smallest answer, and nobody waits for it.
+        let (due, ()) = tokio::try_join!(find, self.ask_for_others())?;
+        self.head_left_out = due.jobs.is_empty();
         Ok(due)
     }
 
     async fn find_at_head(&mut self, n: usize) -> Result<Due> {
         let looked = Instant::now();
         let due = self.store.find_due(&self.queue, Stretch::All, (n, 0)).await?;
-        let pause = (looked.elapsed() * HEAD_SHARE).clamp(HEAD_NOT_BEFORE, HEAD_AT_LEAST);
-        self.look_at_head = Instant::now() + pause;
+        let pause = looked.elapsed() * HEAD_SHARE;
+        let at_least = if due.full && n >= BUSY { HEAD_NOT_BEFORE } else { Duration::ZERO };
+        let place = self.place.as_ref();
+        let came_in_front = |job| place.is_some_and(|place| !place.is_before(job));
+        self.look_at_head = match due.jobs.iter().any(came_in_front) {
+            // More of that may follow.
+            true => looked + at_least,
+            false => Instant::now() + pause.clamp(at_least, HEAD_AT_LEAST),
+        };
         Ok(due)
     }
 
@@ -383,11 +435,6 @@ impl Claimer {
             Ok(Some(Batch { token, jobs, lease, since }))
         }
     }
-}
-
-/// Where the next claim goes on: where this one ended, unless it was the end of the queue.
-fn place_after(due: &Due) -> Option<Place> {
-    due.jobs.last().filter(|_| due.full).map(place_of)
 }
 
 /// What is found at the head before the place of the last claim is a straggler, or being marked:

@@ -8,6 +8,7 @@ use bson::{Bson, DateTime, Document, doc};
 
 use super::{Store, Target};
 use crate::error::{Error, Result};
+use crate::job::Job;
 use crate::transition;
 
 /// A place in a queue, which is the key of a job in the claim index: claims go on behind it, at
@@ -20,6 +21,22 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// So many milliseconds before this one, before whatever is due then.
+    pub(crate) fn before(self, millis: i64) -> Self {
+        let due = self.due.timestamp_millis().saturating_sub(millis);
+        Self { due: DateTime::from_millis(due), id: Bson::MinKey, ..self }
+    }
+
+    /// That of a job.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.id != Bson::MinKey
+    }
+
+    /// True where claims that go on from here come to the job.
+    pub(crate) fn is_before(&self, job: &Job) -> bool {
+        job.priority == self.priority && job.due >= self.due
+    }
+
     /// Of a document with those fields; the id has the name that is said.
     pub(super) fn read(document: &Document, id: &str) -> Option<Self> {
         Some(Self {

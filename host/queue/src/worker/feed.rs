@@ -68,14 +68,16 @@ impl Feed<'_> {
         let others = self.claimer.in_turns();
         if others && let Some(pause) = SAMPLE.checked_sub(self.filled.elapsed()) {
             // How fast the last claim is worked off isn't known yet, and a turn is dear.
-            return self.wait(pause).await;
+            self.wait(pause).await;
+            return;
         }
         let n = self.ahead.wanted(self.shared, self.served, (self.marking, others));
         let one_at_a_time = self.claimer.may_meet_itself();
         let most = if one_at_a_time { 1 } else { MARKS };
         if n == 0 || self.marks.len() >= most {
             // The timer is for a wake-up that was missed: it costs no command.
-            return self.wait(self.shared.options.poll).await;
+            self.wait(self.shared.options.poll).await;
+            return;
         }
         self.served.waits.store(false, Ordering::Release);
         let quiet = self.shared.quiet().filter(|_| self.marks.is_empty());
@@ -86,12 +88,16 @@ impl Feed<'_> {
                 if !due.jobs.is_empty() {
                     return self.mark(due);
                 }
+                let left_out = self.claimer.head_left_out();
+                let quiet = quiet.filter(|_| left_out.is_none());
                 if quiet.is_some_and(|claims| drained(self.shared, self.served, claims)) {
                     return;
                 }
                 self.shared.found_empty(self.served);
-                self.wait(chance(self.shared.options.poll)).await;
-                self.claimer.look_at_head();
+                let poll = chance(self.shared.options.poll);
+                if self.wait(left_out.unwrap_or(poll)).await {
+                    self.claimer.look_at_head();
+                }
             }
             Err(error) => self.failed(&error).await,
         }
@@ -126,18 +132,20 @@ impl Feed<'_> {
         }
     }
 
-    /// Until there may be something to do: a mark is made, a slot came free, something is due.
-    async fn wait(&mut self, at_most: Duration) {
+    /// Until there may be something to do: a mark is made, a slot came free, something is due. True
+    /// when nothing of that came in the time.
+    async fn wait(&mut self, at_most: Duration) -> bool {
         tokio::select! {
             biased;
             Some(marked) = self.marks.join_next() => {
                 if let Some(pause) = self.marked(marked) {
                     tokio::time::sleep(pause).await;
                 }
+                false
             }
-            () = self.shared.stop.cancelled() => {}
-            () = self.served.look.notified() => {}
-            () = tokio::time::sleep(at_most) => {}
+            () = self.shared.stop.cancelled() => false,
+            () = self.served.look.notified() => false,
+            () = tokio::time::sleep(at_most) => true,
         }
     }
 
