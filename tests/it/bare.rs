@@ -4,7 +4,7 @@
 use anyhow::Result;
 use bson::{Bson, DateTime, Document, doc};
 use mongoqueue::{Backoff, NextOptions, Payload, State, Worker, WorkerOptions, from_fn};
-use mongoqueue_tests::Stage;
+use mongoqueue_tests::{Stage, every};
 
 /// The least that a job is.
 fn minimal() -> Document {
@@ -106,7 +106,7 @@ async fn what_the_validator_refuses() -> Result<()> {
         job.remove(field);
         assert!(stage.jobs().insert_one(job).await.is_err(), "got in without {field}");
     }
-    assert_eq!(stage.jobs().count_documents(doc! {}).await?, 0);
+    assert_eq!(stage.jobs().count_documents(every()).await?, 0);
     stage.end().await
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bson::{DateTime, Document, doc};
 use mongoqueue::{Error, JobId, NewJob, NextOptions, Payload, PutOptions, State};
-use mongoqueue_tests::{FailPoint, Stage, eventually, soon};
+use mongoqueue_tests::{FailPoint, Stage, eventually, every, soon};
 
 fn number(n: i32, priority: i32, due: Option<DateTime>) -> NewJob {
     let mut job = NewJob::new(Payload::Bson(n.into()));
@@ -144,17 +144,17 @@ async fn the_claimers_name_and_lease_can_be_given() -> Result<()> {
     let job = queue.next(&options).await?.context("due")?;
     let claim = queue.get(&id).await?.claim.context("claimed")?;
     assert_eq!((claim.consumer.as_str(), claim.token), ("$$ROOT", job.token()));
-    let lease = stage.leases().find_one(doc! {}).await?.context("a lease")?;
+    let lease = stage.leases().find_one(every()).await?.context("a lease")?;
     let long = lease.get_datetime("until")?.timestamp_millis() - claim.at.timestamp_millis();
     // The lease comes first, and each of the two statements has a `$$NOW` of its own.
     assert!((540_000..=600_000).contains(&long), "{long} ms");
     job.extend(Duration::from_secs(3_600)).await?;
-    let later = stage.leases().find_one(doc! {}).await?.context("a lease")?;
+    let later = stage.leases().find_one(every()).await?.context("a lease")?;
     let longer = later.get_datetime("until")?.timestamp_millis();
     assert!(longer - claim.at.timestamp_millis() >= 3_600_000);
     // A heartbeat never makes it shorter.
     job.heartbeat().await?;
-    let same = stage.leases().find_one(doc! {}).await?.context("a lease")?;
+    let same = stage.leases().find_one(every()).await?.context("a lease")?;
     assert!(same.get_datetime("until")?.timestamp_millis() >= longer);
     job.complete(None).await?;
     let too_long = NextOptions { lease: Some(Duration::MAX), ..NextOptions::default() };
@@ -180,7 +180,7 @@ async fn an_expired_lease_is_anybodys_at_once_and_says_whose_it_was() -> Result<
         ("consumer-1", "lease expired on consumer-1")
     );
     job.complete(None).await?;
-    assert_eq!(stage.leases().count_documents(doc! {}).await?, 0);
+    assert_eq!(stage.leases().count_documents(every()).await?, 0);
     stage.end().await
 }
 
@@ -197,7 +197,7 @@ async fn silent_deaths_make_a_dead_job() -> Result<()> {
     let job = queue.get(&id).await?;
     assert_eq!((job.state, job.attempts, job.errors.len()), (State::Dead, 2, 2));
     assert!(job.finished_at.is_some() && job.claim.is_none());
-    assert_eq!(stage.leases().count_documents(doc! {}).await?, 0);
+    assert_eq!(stage.leases().count_documents(every()).await?, 0);
     stage.end().await
 }
 

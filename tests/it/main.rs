@@ -29,6 +29,8 @@ mod verbs;
 
 mod connect;
 
+mod bookend;
+
 mod servers;
 
 mod words;

@@ -255,7 +255,7 @@ mod mcrit {
         let stage = Stage::new().await?;
         stage.queue()?.put(doc! {}).timeout(Duration::from_secs(600)).await?;
         let job = stage.claim().await?;
-        let lease = stage.leases().find_one(doc! {}).await?.context("a lease")?;
+        let lease = stage.leases().find_one(mongoqueue_tests::every()).await?.context("a lease")?;
         let at = stage.queue()?.get(&job.job().id).await?.claim.context("a claim")?.at;
         let long = lease.get_datetime("until")?.timestamp_millis() - at.timestamp_millis();
         // The lease comes first, and each of the two statements has a `$$NOW` of its own.

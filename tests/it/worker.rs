@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use bson::doc;
 use mongoqueue::{
     Handler, JobId, NewJob, Payload, PutOptions, Summary, Worker, WorkerEvent, WorkerOptions,
 };
-use mongoqueue_tests::{Running, Stage, soon};
+use mongoqueue_tests::{Running, Stage, every, soon};
 use tokio::sync::Semaphore;
 
 mod ends;
@@ -29,6 +28,8 @@ mod outage;
 mod mend;
 
 mod turns;
+
+mod place;
 
 /// A worker that ends when nothing is left.
 pub(crate) fn until_empty(slots: usize) -> WorkerOptions {
@@ -103,6 +104,6 @@ pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 /// out.
 pub(crate) async fn assert_empty(stage: &Stage) -> Result<()> {
     assert_eq!(stage.queue()?.stats().await?, Default::default());
-    assert_eq!(stage.jobs().count_documents(doc! {}).await?, 0);
+    assert_eq!(stage.jobs().count_documents(every()).await?, 0);
     Ok(())
 }

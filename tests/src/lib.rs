@@ -26,7 +26,7 @@ mod wait;
 
 pub use failpoint::FailPoint;
 pub use running::{Events, Running};
-pub use stage::Stage;
+pub use stage::{Stage, every};
 pub use wait::{PATIENCE, eventually, soon};
 
 /// The Rust of the documents is compiled with the doc tests.

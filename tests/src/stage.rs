@@ -9,6 +9,11 @@ use mongoqueue::{ConnectOptions, Job, Lease, MongoQueue, NextOptions, Queue};
 
 use crate::server;
 
+/// Every job, or every lease: what is not the bookend of its collection.
+pub fn every() -> Document {
+    doc! { "_id": { "$ne": true } }
+}
+
 /// A database that no other test uses, set up for a queue. [`end`](Self::end) drops it; that of a
 /// test that failed stays until the server ends, for whoever wants to look.
 pub struct Stage {
@@ -112,12 +117,12 @@ impl Stage {
         found.with_context(|| format!("no document for job {}", job.id))
     }
 
-    /// All documents of a collection.
+    /// All documents of a collection, but for its bookend.
     ///
     /// # Errors
     /// Those of the database.
     pub async fn all(&self, collection: &Collection<Document>) -> Result<Vec<Document>> {
-        Ok(collection.find(doc! {}).await?.try_collect().await?)
+        Ok(collection.find(every()).await?.try_collect().await?)
     }
 
     /// Moves the end of every lease into the past, as if their holders had been silent for long.

@@ -93,10 +93,14 @@ pub(crate) async fn fill_into(
     Ok(())
 }
 
-/// How many jobs are there.
+/// How many jobs are there. Behind them is the collection's bookend, which is none.
 pub(crate) async fn left(jobs: &Collection<RawDocumentBuf>) -> Result<u64> {
-    Ok(jobs.count_documents(doc! {}).hint(by_id()).await?)
+    let all = jobs.count_documents(doc! {}).hint(by_id()).await?;
+    Ok(all.saturating_sub(BOOKENDS))
 }
+
+/// What is in a collection of jobs that is none.
+pub(crate) const BOOKENDS: u64 = 1;
 
 fn by_id() -> mongodb::options::Hint {
     mongodb::options::Hint::Keys(doc! { "_id": Bson::Int32(1) })

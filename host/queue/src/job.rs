@@ -79,9 +79,10 @@ impl FromStr for JobId {
 pub struct Token(pub(crate) Uuid);
 
 impl Token {
-    /// A new token: 122 random bits.
+    /// A new token: a UUID of version 7. Those of one time lie together in the index of the leases,
+    /// where the keys of older ones would be in the way of a search.
     pub fn mint() -> Self {
-        Self(Uuid::new())
+        Self(Uuid::from_bytes(uuid::Uuid::now_v7().into_bytes()))
     }
 
     pub(crate) fn to_bson(self) -> Bson {

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::transition::{Change, Reach, Transition};
 
 mod bell;
+mod bookend;
 mod claims;
 mod clock;
 mod deaths;

@@ -151,7 +151,7 @@ async fn interrupted_it_leaves_nothing_either() -> Result<()> {
         eventually("jobs are put", async || {
             let Some(name) = databases(&client).await?.pop() else { return Ok(None) };
             let jobs = client.database(&name).collection::<bson::Document>("jobs");
-            Ok(jobs.find_one(doc! {}).await?)
+            Ok(jobs.find_one(mongoqueue_tests::every()).await?)
         })
         .await?;
         signal(&child, "INT").await?;

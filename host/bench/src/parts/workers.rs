@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::crew::{Crew, Role};
 use crate::error::{Result, ensure};
-use crate::fill::{Filling, fill, left};
+use crate::fill::{BOOKENDS, Filling, fill, left};
 use crate::ground::Ground;
 use crate::options::{Options, Samples};
 use crate::report::Part;
@@ -62,7 +62,7 @@ async fn drain(ground: &Ground, n: usize, (processes, each): (usize, usize)) -> 
     crew.go().await?;
     let jobs = ground.jobs();
     // The server answers that from its catalogue.
-    while jobs.estimated_document_count().await? > 0 {
+    while jobs.estimated_document_count().await? > BOOKENDS {
         crew.check()?;
         tokio::time::sleep(LOOK).await;
     }

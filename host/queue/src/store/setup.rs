@@ -43,6 +43,7 @@ impl Store {
             let create = doc! { "createIndexes": collection, "indexes": indexes };
             database.run_command(create).await.map_err(|e| self.setup_failed(e))?;
         }
+        self.set_bookends().await.map_err(|e| self.setup_failed(e))?;
         self.hang_bell().await.map_err(|e| self.setup_failed(e))?;
         let version = doc! { "$set": { "version": VERSION } };
         let marked = self.inner.meta.update_one(doc! { "_id": "schema" }, version).upsert(true);
@@ -137,6 +138,7 @@ impl Store {
         for (collection, indexes) in self.wanted_indexes() {
             command(doc! { "createIndexes": collection, "indexes": indexes });
         }
+        self.bookends().into_iter().for_each(&mut command);
         command(self.bell_made());
         command(doc! { "insert": self.bell_name(), "documents": [Self::first_ring()] });
         let mark = doc! {

@@ -10,7 +10,7 @@ use crate::history::Event;
 /// Deletes a lease.
 pub(super) async fn suffer(world: &World, moment: Moment) -> Result<()> {
     let leases: Collection<Document> = world.database.collection("jobs.leases");
-    let found = match leases.find_one(doc! {}).await {
+    let found = match leases.find_one(mongoqueue_tests::every()).await {
         Ok(Some(lease)) => lease.get("_id").cloned(),
         // Nobody holds one at the moment, or the database is away.
         Ok(None) | Err(_) => None,

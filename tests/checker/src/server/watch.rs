@@ -114,7 +114,7 @@ impl Watch {
         for (name, of) in [(self.jobs.clone(), Of::Job), (leases(&self.jobs), Of::Lease)] {
             let collection: Collection<Document> = self.database.collection(&name);
             let found = collection
-                .find(doc! {})
+                .find(mongoqueue_tests::every())
                 .projection(doc! { "payload": 0, "headers": 0, "output": 0 })
                 .read_concern(ReadConcern::majority());
             let mut found = found.await?;
