@@ -56,6 +56,8 @@ pub(crate) struct Claimer {
     pace: Pace,
     /// The last ticket of anybody that it saw.
     last_ticket: Option<i64>,
+    /// When it asked for that, last.
+    asked: Instant,
     /// The last find got all that it asked for: jobs are few or large where it didn't.
     fits: bool,
     /// How often it met others.
@@ -79,6 +81,8 @@ const BUSY: usize = 100;
 const ON_ITS_WAY: i64 = 250;
 /// Claimers take turns for this long after they met others, or saw that they had turns.
 const TURNS_FOR: Duration = Duration::from_secs(10);
+/// Whoever claims alone asks so often whether it still does, where it need not look at the head.
+const ASK_EVERY: Duration = Duration::from_millis(50);
 /// The longest wait for what is being marked at the end of the queue.
 const TOO_EARLY: Duration = Duration::from_millis(80);
 /// How often a claimer looks for expired leases: nobody notices that a lease of half a minute was
@@ -113,6 +117,7 @@ impl Claimer {
             alone: true,
             pace: Pace::default(),
             last_ticket: None,
+            asked: now,
             fits: false,
             met: 0,
             in_a_row: 0,
@@ -281,13 +286,11 @@ impl Claimer {
         };
         let (store, queue) = (self.store.clone(), self.queue.clone());
         let find = store.find_due(&queue, Stretch::Behind(&place), (n, 0));
-        if n < BUSY {
-            let due = find.await?;
-            self.head_left_out = due.jobs.is_empty();
-            return Ok(due);
-        }
-        // Beside the search: it is the server's smallest answer, and nobody waits for it.
-        let (due, ()) = tokio::try_join!(find, self.ask_for_others())?;
+        let due = match n >= BUSY && self.asked.elapsed() >= ASK_EVERY {
+            // Beside the search: it is the server's smallest answer, and nobody waits for it.
+            true => tokio::try_join!(find, self.ask_for_others())?.0,
+            false => find.await?,
+        };
         self.head_left_out = due.jobs.is_empty();
         Ok(due)
     }
@@ -392,6 +395,7 @@ impl Claimer {
     }
 
     async fn ask_for_others(&mut self) -> Result<()> {
+        self.asked = Instant::now();
         if let Some(turn) = self.store.turn(&self.queue).await? {
             self.look_for_others(turn.tickets, 0);
         }
