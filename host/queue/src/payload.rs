@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 
+mod wire;
+
 /// The media type of payloads that are native BSON in the database.
 pub const JSON: &str = "application/json";
 
@@ -63,7 +65,7 @@ impl Payload {
     /// The media type and the bytes as guests and programs see them.
     pub fn to_wire(&self) -> (String, Vec<u8>) {
         match self {
-            Self::Bson(_) => (JSON.to_owned(), self.to_json().to_string().into_bytes()),
+            Self::Bson(value) => (JSON.to_owned(), wire::json(value, self.size())),
             Self::Bytes { content_type, data } => (content_type.clone(), data.clone()),
         }
     }
