@@ -116,7 +116,7 @@ impl Lease {
             output.check("output", self.hold.store.payload_limit())?;
         }
         let consumer = self.consumer();
-        let settlement = self.settlement(verdict(self.job(), outcome, &consumer, rand::random()));
+        let settlement = self.settlement(verdict(self.job(), &outcome, &consumer, rand::random()));
         // Whatever the answer, it is not handed back: the write may have happened.
         self.ours = false;
         let mut unknown = None;
@@ -178,10 +178,12 @@ impl Drop for Lease {
 }
 
 /// What an outcome means for the job: pure, `chance` in `0.0..1.0` spreads the retries.
-pub(crate) fn verdict(job: &Job, outcome: Outcome, consumer: &Arc<str>, chance: f64) -> Verdict {
+///
+/// An output that nobody will keep is not copied.
+pub(crate) fn verdict(job: &Job, outcome: &Outcome, consumer: &Arc<str>, chance: f64) -> Verdict {
     match outcome {
         Outcome::Completed(output) => match job.retain {
-            Some(retain) => Verdict::Keep { output, retain },
+            Some(retain) => Verdict::Keep { output: output.clone(), retain },
             None => Verdict::Remove,
         },
         Outcome::Failed(failure) => {
@@ -190,9 +192,9 @@ pub(crate) fn verdict(job: &Job, outcome: Outcome, consumer: &Arc<str>, chance: 
                 Disposition::RetryAfter(delay) => delay.max(backoff),
                 Disposition::Retry | Disposition::Reject => backoff,
             };
-            Verdict::Fail { consumer: consumer.clone(), failure, wait }
+            Verdict::Fail { consumer: consumer.clone(), failure: failure.clone(), wait }
         }
-        Outcome::Released { delay } => Verdict::Release { delay },
+        Outcome::Released { delay } => Verdict::Release { delay: *delay },
         Outcome::HandedBack => Verdict::HandBack,
     }
 }

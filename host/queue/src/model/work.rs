@@ -312,7 +312,7 @@ fn settlement((by, t): (u8, u8), number: u8, end: End) -> Settlement {
         queue: QUEUE.into(),
         id: job_id(number.into()),
         token: token(t),
-        verdict: verdict(&job, end.outcome(), &consumer(by).into(), 0.0),
+        verdict: verdict(&job, &end.outcome(), &consumer(by).into(), 0.0),
     }
 }
 

@@ -8,8 +8,8 @@ use super::to_json;
 
 /// The relaxed Extended JSON of `value`, which is about `size` bytes long.
 pub(super) fn json(value: &RawBson, size: usize) -> Vec<u8> {
-    // Quotes and commas are about what BSON has for types and lengths.
-    let mut text = Vec::with_capacity(size + size / 16 + 64);
+    // Quotes and commas are about what BSON has for types and lengths: a large text fits at once.
+    let mut text = Vec::with_capacity(size + 64);
     match serde_json::to_writer(&mut text, &Wire(value.as_raw_bson_ref())) {
         Ok(()) => text,
         // Only a document that some client wrote with broken BSON inside.

@@ -70,7 +70,6 @@ impl End {
 
     fn settlement(&self, shared: &Shared, outcome: &Outcome) -> Settlement {
         let job = self.attempt.job();
-        let outcome = outcome.clone();
         Settlement {
             queue: self.hold.queue.clone(),
             id: job.id.clone(),
