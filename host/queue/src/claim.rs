@@ -50,6 +50,10 @@ pub(crate) struct Claimer {
     /// The last find got nothing from its place, and did not look at the head.
     head_left_out: bool,
     turns_until: Option<Instant>,
+    /// The last turn was had beside others.
+    company: bool,
+    /// The last find got nothing.
+    idle: bool,
     /// The last find was not in turns.
     alone: bool,
     /// How long a turn takes.
@@ -83,6 +87,8 @@ const ON_ITS_WAY: i64 = 250;
 const TURNS_FOR: Duration = Duration::from_secs(10);
 /// Whoever claims alone asks so often whether it still does, where it need not look at the head.
 const ASK_EVERY: Duration = Duration::from_millis(50);
+/// So many tickets in a row may be passed by.
+const TICKETS: u32 = 20;
 /// The longest wait for what is being marked at the end of the queue.
 const TOO_EARLY: Duration = Duration::from_millis(80);
 /// How often a claimer looks for expired leases: nobody notices that a lease of half a minute was
@@ -114,6 +120,8 @@ impl Claimer {
             look_at_head: now,
             head_left_out: false,
             turns_until: None,
+            company: false,
+            idle: false,
             alone: true,
             pace: Pace::default(),
             last_ticket: None,
@@ -163,6 +171,9 @@ impl Claimer {
         }
         // Whoever comes first asks in line who is there: many begin at once.
         let in_turns = self.in_turns() || self.last_ticket.is_none() && n > 1;
+        if in_turns && self.idle && self.nothing_is_due().await? {
+            return Ok(Due { jobs: Vec::new(), full: false });
+        }
         let was_alone = std::mem::replace(&mut self.alone, !in_turns);
         let due = match in_turns {
             true => {
@@ -179,6 +190,7 @@ impl Claimer {
     /// Where the next find goes on: where this one ended, or a little before, for what is on its way
     /// to the end of the queue.
     fn go_on_after(&mut self, due: &Due, n: usize) {
+        self.idle = due.jobs.is_empty();
         let was_busy = self.place.as_ref().is_some_and(Place::is_exact);
         let busy = due.full && n >= BUSY;
         match due.jobs.last().map(place_of) {
@@ -313,12 +325,14 @@ impl Claimer {
     /// `own`: where it was when it was alone.
     async fn find_in_turn(&mut self, n: usize, own: Option<Place>) -> Result<Due> {
         let (started, mut wait) = (Instant::now(), Duration::from_millis(10));
-        // Nobody waits for ever beside others who are luckier.
-        while started.elapsed() < TURNS_FOR {
+        let mut passed_by = 0;
+        // Nobody waits for ever beside others who are luckier, or in a line that serves nobody.
+        while started.elapsed() < TURNS_FOR && passed_by < TICKETS {
             match line::stand(&self.store, &self.queue, &mut self.pace).await? {
                 Stood::Turn { mut turn, others } => {
+                    self.company = false;
                     if others {
-                        self.turns_until = Some(Instant::now() + TURNS_FOR);
+                        self.others_are_about();
                     }
                     turn.head_is_due |= !self.in_turns();
                     if let Some(own) = own.clone() {
@@ -334,7 +348,7 @@ impl Claimer {
                     wait = (wait * 2).min(TOO_EARLY);
                 }
                 Stood::Nothing => return Ok(Due { jobs: Vec::new(), full: false }),
-                Stood::PassedBy => {}
+                Stood::PassedBy => passed_by += 1,
             }
         }
         self.find_at_head(n).await
@@ -394,6 +408,15 @@ impl Claimer {
         Ok(Some(due))
     }
 
+    /// Nobody who is idle stands in line to be told so. Those who were about are taken to be still.
+    async fn nothing_is_due(&mut self) -> Result<bool> {
+        let first = self.store.find_due(&self.queue, Stretch::All, (1, 0)).await?;
+        if first.jobs.is_empty() && self.company {
+            self.others_are_about();
+        }
+        Ok(first.jobs.is_empty())
+    }
+
     async fn ask_for_others(&mut self) -> Result<()> {
         self.asked = Instant::now();
         if let Some(turn) = self.store.turn(&self.queue).await? {
@@ -406,8 +429,13 @@ impl Claimer {
     fn look_for_others(&mut self, tickets: i64, own: i64) {
         let last = self.last_ticket.replace(tickets);
         if last.is_some_and(|last| tickets.saturating_sub(last) > own) {
-            self.turns_until = Some(Instant::now() + TURNS_FOR);
+            self.others_are_about();
         }
+    }
+
+    fn others_are_about(&mut self) {
+        self.company = true;
+        self.turns_until = Some(Instant::now() + TURNS_FOR);
     }
 
     /// Makes what was found ours. `None` when others were quicker for all of it, or in the way.

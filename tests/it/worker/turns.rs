@@ -1,11 +1,13 @@
 //! Claimers in line: what dead ones, and documents that are no turns, do to those that live.
 
-use anyhow::{Context, Result};
-use bson::{DateTime, doc};
-use mongoqueue::{PutOptions, Summary, from_fn};
-use mongoqueue_tests::Stage;
+use std::time::Duration;
 
-use super::{assert_empty, drain, put, until_empty};
+use anyhow::{Context, Result};
+use bson::{DateTime, Document, doc};
+use mongoqueue::{PutOptions, Summary, WorkerOptions, from_fn};
+use mongoqueue_tests::{Running, Stage, eventually};
+
+use super::{assert_empty, drain, put, until_empty, worker};
 
 async fn done_by_one(stage: &Stage, jobs: i32) -> Result<()> {
     put(stage, jobs, PutOptions::default()).await?;
@@ -48,5 +50,33 @@ async fn turns_that_are_dropped_are_made_again() -> Result<()> {
     done_by_one(&stage, 40).await?;
     stage.turns().drop().await?;
     done_by_one(&stage, 40).await?;
+    stage.end().await
+}
+
+/// Beside others, who are there all the time: each look would be a ticket, and a wait.
+#[tokio::test]
+async fn who_is_idle_stands_in_line_when_there_is_something() -> Result<()> {
+    let stage = Stage::new().await?;
+    let tickets = async || {
+        let turn = stage.turns().find_one(doc! { "_id": "q" }).await?.context("no turns")?;
+        anyhow::Ok(turn.get_i64("tickets")?)
+    };
+    let before = doc! { "_id": "q", "tickets": 1_i64, "serving": 1_i64, "since": DateTime::now() };
+    stage.turns().insert_one(before).await?;
+    stage.database.run_command(doc! { "profile": 2 }).await?;
+    let options = WorkerOptions { poll: Duration::from_millis(10), ..WorkerOptions::default() };
+    let handler = from_fn(async |_| anyhow::Ok(()));
+    let mut running = Running::start(worker(&stage, options, handler)?);
+    let profile = stage.database.collection::<Document>("system.profile");
+    eventually("it looks again and again", async || {
+        let looks = doc! { "command.find": "jobs", "command.hint": "claim" };
+        Ok((profile.count_documents(looks).await? >= 20).then_some(()))
+    })
+    .await?;
+    assert_eq!(tickets().await?, 2);
+    stage.queue()?.put(doc! {}).await?;
+    running.events.finished().await?;
+    assert!(tickets().await? > 2);
+    running.stop().await?;
     stage.end().await
 }

@@ -26,6 +26,8 @@ use crate::stats::{arrivals, percentile};
 const SHARES: [f64; 6] = [0.05, 0.1, 0.25, 0.5, 0.75, 0.9];
 /// The share that has a target.
 const HALF: f64 = 0.5;
+/// The share that is offered for longer.
+const QUARTER: f64 = 0.25;
 /// For each share.
 const LENGTH: Duration = Duration::from_secs(6);
 /// Who puts gathers the arrivals of that long, and sends them beside the earlier ones.
@@ -55,6 +57,7 @@ pub(super) async fn measure(ground: &Ground, options: &Options) -> Result<Part> 
         part.figure((name, format!("{words}: 99 of 100 within")), &[late], "ms");
         backlogs.push(Line { name: format!("{percent} %"), points: load.backlog });
     }
+    steady(ground, options, full, &mut part).await?;
     part.note(format!(
         "an open loop: Poisson arrivals for {} s each, timed from the scheduled arrival; who puts \
          gathers them for {} ms",
@@ -67,6 +70,24 @@ pub(super) async fn measure(ground: &Ground, options: &Options) -> Result<Part> 
     let title = "Backlog over time, by offered load".to_owned();
     part.plots.push(Plot { title, x: "seconds", y: "jobs waiting", log: false, lines: backlogs });
     Ok(part)
+}
+
+/// For longer: what was done lately stays in the way of searches that aren't spared it.
+async fn steady(ground: &Ground, options: &Options, full: f64, part: &mut Part) -> Result<()> {
+    let offered = Offered::at(full * QUARTER, options.long);
+    let load = offered.run(ground, options.payload).await?;
+    let mut fifths = load.waits.chunks(load.waits.len().div_ceil(5).max(1));
+    let words = format!("{:.0} % of it for {:.0} s", QUARTER * 100.0, options.long.as_secs_f64());
+    let mut of = |name: &str, waits: Option<&[f64]>| {
+        let half = waits.map_or(f64::INFINITY, |waits| percentile(waits, 0.5));
+        let what = format!("{words}, {name} fifth: half within");
+        part.figure((format!("steady-{name}"), what), &[half], "ms");
+        half
+    };
+    let (first, last) = (of("first", fifths.next()), of("last", fifths.next_back()));
+    let what = format!("{words}: the last fifth / the first");
+    part.figure(("steady-last/first", what), &[last / first], "×");
+    Ok(())
 }
 
 async fn drain_rate(ground: &Ground, options: &Options) -> Result<f64> {
