@@ -1,6 +1,6 @@
 //! What wakes an idle worker that looks by itself but once an hour.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bson::{Document, doc};
@@ -176,6 +176,28 @@ async fn without_a_bell_the_poll_finds_it() -> Result<()> {
     }
     let job = stage.queue()?.next(&NextOptions::default()).await?;
     assert!(job.is_none());
+    running.stop().await?;
+    stage.end().await
+}
+
+/// Nobody can wait at the end of an empty collection: it is asked ever less often.
+#[tokio::test]
+async fn a_bell_that_is_none_is_not_pulled_at() -> Result<()> {
+    let stage = Stage::new().await?;
+    stage.database.collection::<Document>("jobs.bell").drop().await?;
+    let empty = doc! { "create": "jobs.bell", "capped": true, "size": 4_096 };
+    stage.database.run_command(empty).await?;
+    stage.database.run_command(doc! { "profile": 2 }).await?;
+    let profile = stage.database.collection::<Document>("system.profile");
+    let begin = Instant::now();
+    let running = start(&stage, hourly())?;
+    eventually("it asked some times", async || {
+        let asked = doc! { "command.find": "jobs.bell" };
+        Ok((profile.count_documents(asked).await? >= 6).then_some(()))
+    })
+    .await?;
+    // At the least half of 100, 200, 400, 800 and 1,600 ms lie between those.
+    assert!(begin.elapsed() >= Duration::from_millis(1_550), "{:?}", begin.elapsed());
     running.stop().await?;
     stage.end().await
 }

@@ -89,13 +89,16 @@ impl Feed<'_> {
                     return self.mark(due);
                 }
                 let left_out = self.claimer.head_left_out();
-                let quiet = quiet.filter(|_| left_out.is_none());
-                if quiet.is_some_and(|claims| drained(self.shared, self.served, claims)) {
-                    return;
+                let end = quiet.filter(|_| self.shared.options.until_empty);
+                match (end, left_out) {
+                    // It may be the end: only the head can tell.
+                    (Some(_), Some(_)) => return self.claimer.look_at_head(),
+                    (Some(claims), None) if drained(self.shared, self.served, claims) => return,
+                    _ => {}
                 }
                 self.shared.found_empty(self.served);
                 let poll = chance(self.shared.options.poll);
-                if self.wait(left_out.unwrap_or(poll)).await {
+                if self.wait(left_out.unwrap_or(poll).min(poll)).await {
                     self.claimer.look_at_head();
                 }
             }
@@ -192,9 +195,6 @@ fn fill(shared: &Shared, served: &Served, batch: Batch) {
 /// after the same ones, an `until_empty` worker is done: what it did since a queue was found empty
 /// may have put jobs there.
 fn drained(shared: &Shared, served: &Served, claims: u64) -> bool {
-    if !shared.options.until_empty {
-        return false;
-    }
     served.set_drained(claims);
     let same = shared.quiet() == Some(claims);
     let all = same && shared.served.iter().all(|served| served.drained() == Some(claims));

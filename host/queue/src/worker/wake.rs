@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bson::DateTime;
 
@@ -16,20 +16,28 @@ const REMEMBERED: usize = 1_024;
 /// After so long without an empty queue nobody listens.
 const BUSY: Duration = Duration::from_secs(2);
 
+/// A bell that was heard for so long is one.
+const GOOD: Duration = Duration::from_secs(10);
+
 pub(super) async fn run(shared: Arc<Shared>) {
     let queues = shared.queue_names();
     let mut failures = 0;
     loop {
         // While there is enough to do nobody needs waking.
         shared.empty.notified().await;
+        let began = Instant::now();
         // A bell that can't be heard costs latency: the poll goes on.
         if let Ok(mut bell) = shared.store.listen(&queues).await {
-            failures = 0;
             // What was put before.
             look(&shared);
             if listen(&shared, &mut bell).await.is_ok() {
+                failures = 0;
                 continue;
             }
+        }
+        // One that ends as soon as it is listened to is none.
+        if began.elapsed() > GOOD {
+            failures = 0;
         }
         tokio::time::sleep(pause(failures)).await;
         failures += 1;
