@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use bson::{Bson, Document, doc};
+use futures_util::future::try_join_all;
 use mongodb::Collection;
 use mongoqueue::{ConnectOptions, ListOptions, MongoQueue, Stats};
 use mongoqueue_tests::Stage;
@@ -49,6 +50,14 @@ async fn setting_up_again_puts_it_back_and_leaves_one() -> Result<()> {
     stage.jobs().delete_many(doc! {}).await?;
     for _ in 0..2 {
         again().await?;
+        assert_eq!(stage.jobs().count_documents(doc! {}).await?, 1);
+        assert_eq!(stage.leases().count_documents(doc! {}).await?, 1);
+    }
+    // Many start at once.
+    for _ in 0..5 {
+        stage.jobs().delete_many(doc! {}).await?;
+        stage.leases().delete_many(doc! {}).await?;
+        try_join_all((0..8).map(|_| again())).await?;
         assert_eq!(stage.jobs().count_documents(doc! {}).await?, 1);
         assert_eq!(stage.leases().count_documents(doc! {}).await?, 1);
     }

@@ -93,13 +93,12 @@ pub(crate) async fn fill_into(
     Ok(())
 }
 
-/// How many jobs are there. Behind them is the collection's bookend, which is none.
+/// How many jobs are there.
 pub(crate) async fn left(jobs: &Collection<RawDocumentBuf>) -> Result<u64> {
-    let all = jobs.count_documents(doc! {}).hint(by_id()).await?;
-    Ok(all.saturating_sub(BOOKENDS))
+    Ok(jobs.count_documents(doc! { "_id": { "$ne": true } }).hint(by_id()).await?)
 }
 
-/// What is in a collection of jobs that is none.
+/// Documents of a collection of jobs that are none: its bookend.
 pub(crate) const BOOKENDS: u64 = 1;
 
 fn by_id() -> mongodb::options::Hint {

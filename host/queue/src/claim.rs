@@ -135,21 +135,17 @@ impl Claimer {
     }
 
     /// Claims up to `n` jobs that are due, for `lease`, or each batch for the longest time-out in
-    /// it. `None` when nothing is due.
+    /// it. `None` when nothing is due. Once: whoever goes on has a place, and finds and marks.
     pub(crate) async fn claim(
-        &mut self,
+        mut self,
         n: usize,
         lease: Option<Duration>,
     ) -> Result<Option<Batch>> {
         let started = Instant::now();
         for _ in 0..TRIES {
             let due = self.find(n).await?;
-            if due.jobs.is_empty() && self.head_left_out().is_none() {
-                return Ok(None);
-            }
             if due.jobs.is_empty() {
-                self.look_at_head();
-                continue;
+                return Ok(None);
             }
             if let Some(batch) = self.mark(due, lease).await? {
                 self.got_through();
@@ -237,7 +233,7 @@ impl Claimer {
         self.in_a_row = self.in_a_row.saturating_sub(1);
     }
 
-    /// Forgets the place: something may have come in front of it.
+    /// The next find looks at the head: something may have come in front of the place.
     pub(crate) fn look_at_head(&mut self) {
         self.look_at_head = Instant::now();
     }
@@ -263,13 +259,11 @@ impl Claimer {
     }
 
     /// Single jobs aren't worth a turn: whoever met others looks a little further down.
-    async fn find_one(&mut self) -> Result<Due> {
-        if self.met > 0 {
-            let skip = rand::random_range(0..1_u64 << self.met.min(FARTHEST));
-            let due = self.store.find_due(&self.queue, Stretch::All, (1, skip)).await?;
-            if !due.jobs.is_empty() {
-                return Ok(due);
-            }
+    async fn find_one(&self) -> Result<Due> {
+        let skip = rand::random_range(0..1_u64 << self.met.min(FARTHEST));
+        let due = self.store.find_due(&self.queue, Stretch::All, (1, skip)).await?;
+        if !due.jobs.is_empty() {
+            return Ok(due);
         }
         self.store.find_due(&self.queue, Stretch::All, (1, 0)).await
     }
@@ -410,11 +404,11 @@ impl Claimer {
 
     /// Nobody who is idle stands in line to be told so. Those who were about are taken to be still.
     async fn nothing_is_due(&mut self) -> Result<bool> {
-        let first = self.store.find_due(&self.queue, Stretch::All, (1, 0)).await?;
-        if first.jobs.is_empty() && self.company {
+        let nothing = !self.store.is_any_due(&self.queue).await?;
+        if nothing && self.company {
             self.others_are_about();
         }
-        Ok(first.jobs.is_empty())
+        Ok(nothing)
     }
 
     async fn ask_for_others(&mut self) -> Result<()> {

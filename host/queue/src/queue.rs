@@ -92,8 +92,7 @@ impl Queue {
         duration_is_valid("lease", options.lease.unwrap_or(LONGEST))?;
         let (mut bell, mut asked) = (None, false);
         loop {
-            let mut claimer =
-                Claimer::new(self.store.clone(), self.name.clone(), consumer.clone(), 1);
+            let claimer = Claimer::new(self.store.clone(), self.name.clone(), consumer.clone(), 1);
             if let Some(batch) = claimer.claim(1, options.lease).await? {
                 let hold = Arc::new(Hold::of_batch(&self.store, &self.name, &batch));
                 return Ok(batch.jobs.into_iter().next().map(|job| Lease::new(hold, job)));

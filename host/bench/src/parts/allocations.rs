@@ -47,11 +47,13 @@ pub(super) async fn measure(ground: &Ground, options: &Options) -> Result<Part> 
         let small = (options.count(JOBS), options.payload);
         let of_small = counted(ground, options, small, who.clone()).await?;
         part.figure((name, format!("{words}: allocations for a job")), &of_small.count, "");
-        let large = (options.count(LARGE_JOBS), LARGE);
-        let of_large = counted(ground, options, large, who).await?;
-        let further = LARGE.saturating_sub(options.payload).max(1) as f64;
-        let both = of_large.bytes.iter().zip(&of_small.bytes);
-        let bytes: Vec<f64> = both.map(|(large, small)| (large - small) / further).collect();
+        let large = |bytes| (options.count(LARGE_JOBS), bytes);
+        let half = counted(ground, options, large(LARGE / 2), who.clone()).await?;
+        let whole = counted(ground, options, large(LARGE), who).await?;
+        // What a run and a job cost whatever the size is in both.
+        let both = whole.bytes.iter().zip(&half.bytes);
+        let bytes: Vec<f64> =
+            both.map(|(whole, half)| (whole - half) / (LARGE - LARGE / 2) as f64).collect();
         let what = format!("{words}: bytes allocated for each further byte of a payload of 1 MiB");
         part.figure((format!("{name}-bytes"), what), &bytes, "×");
         times.push(bytes);

@@ -8,8 +8,10 @@
 //! A hint: where it is missing, time is lost and nothing else.
 
 use bson::{Document, doc};
+use mongodb::Collection;
 
 use super::Store;
+use super::locks::is_duplicate_key;
 use crate::job::State;
 
 /// Of a type whose values sort behind those of all ids, tokens and names of queues.
@@ -18,28 +20,33 @@ const LAST: bool = true;
 impl Store {
     /// Puts them where they are missing. The database must have the collections.
     pub(super) async fn set_bookends(&self) -> Result<(), mongodb::error::Error> {
-        for command in self.bookends() {
-            let reply = self.inner.database.run_command(command).await?;
-            if let Some(error) = reply.get_array("writeErrors").ok().and_then(|all| all.first()) {
-                return Err(mongodb::error::Error::custom(error.to_string()));
+        for (collection, bookend) in self.bookends() {
+            // It is no job.
+            let put = collection.insert_one(bookend).bypass_document_validation(true).await;
+            match put {
+                Err(e) if !is_duplicate_key(&e) => return Err(e),
+                _ => {}
             }
         }
         Ok(())
     }
 
     /// The commands that do so, one for each.
-    pub(super) fn bookends(&self) -> [Document; 2] {
+    pub(super) fn bookends_set(&self) -> [Document; 2] {
+        self.bookends().map(|(collection, bookend)| {
+            doc! {
+                "insert": collection.name(), "documents": [bookend],
+                "bypassDocumentValidation": true,
+            }
+        })
+    }
+
+    fn bookends(&self) -> [(Collection<Document>, Document); 2] {
         let note = "behind all others, so that no search goes on; see docs/document.md";
-        let put = |collection: &str, bookend: Document| {
-            let id = doc! { "_id": LAST, "queue": LAST };
-            let put = doc! { "q": id, "u": bookend, "upsert": true };
-            // It is no job.
-            doc! { "update": collection, "updates": [put], "bypassDocumentValidation": true }
-        };
-        // With the state it is in the index of the claim.
-        let ready = State::Ready.name();
-        let among_jobs = doc! { "_id": LAST, "queue": LAST, "state": ready, "note": note };
-        let among_leases = doc! { "_id": LAST, "queue": LAST, "note": note };
-        [put(self.inner.jobs.name(), among_jobs), put(self.inner.leases.name(), among_leases)]
+        let bookend = doc! { "_id": LAST, "queue": LAST, "note": note };
+        let mut of_jobs = bookend.clone();
+        // So it is in the index of the claim.
+        of_jobs.insert("state", State::Ready.name());
+        [(self.inner.jobs.clone_with_type(), of_jobs), (self.inner.leases.clone(), bookend)]
     }
 }

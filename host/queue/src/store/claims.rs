@@ -101,6 +101,15 @@ impl Store {
         Ok((Due { jobs, full: seen == n }, set_aside))
     }
 
+    /// Whether a claim would find anything, without reading what.
+    pub(crate) async fn is_any_due(&self, queue: &str) -> Result<bool> {
+        let (filter, options) = self.search(queue, Stretch::All);
+        let jobs = self.inner.jobs.clone_with_type::<Document>();
+        let find = jobs.find(filter).with_options(options).projection(doc! { "_id": 1 }).limit(-1);
+        let failed = |e| Error::from_driver(FINDING, e);
+        find.await.map_err(failed)?.advance().await.map_err(failed)
+    }
+
     /// The place of the `n`th that is due after a place; `None` when there are fewer, or it can't be
     /// told. Costs the server a walk over their keys, and nobody anything else.
     pub(crate) async fn nth_due(

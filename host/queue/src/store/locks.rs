@@ -72,7 +72,7 @@ impl Store {
 }
 
 /// Both ways in which the server says that a unique index has the key already.
-fn is_duplicate_key(error: &mongodb::error::Error) -> bool {
+pub(super) fn is_duplicate_key(error: &mongodb::error::Error) -> bool {
     use mongodb::error::{ErrorKind, WriteFailure};
     match error.kind.as_ref() {
         ErrorKind::Command(e) => e.code == 11_000,

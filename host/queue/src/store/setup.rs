@@ -138,7 +138,7 @@ impl Store {
         for (collection, indexes) in self.wanted_indexes() {
             command(doc! { "createIndexes": collection, "indexes": indexes });
         }
-        self.bookends().into_iter().for_each(&mut command);
+        self.bookends_set().into_iter().for_each(&mut command);
         command(self.bell_made());
         command(doc! { "insert": self.bell_name(), "documents": [Self::first_ring()] });
         let mark = doc! {
