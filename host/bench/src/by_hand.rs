@@ -10,16 +10,18 @@ use crate::error::{Error, Result, ensure};
 use crate::fill::payload;
 use crate::ground::Ground;
 
-/// How many are in flight where that is fastest, found by trying some with so many jobs each.
-pub(crate) async fn best(ground: &Ground, jobs: usize, bytes: usize) -> Result<usize> {
-    let mut best = (0.0, 1);
-    for in_flight in [1, 2, 4, 8, 16, 64] {
+/// How many are in flight where that is fastest, found by trying some with so many jobs each; and the
+/// rate of one, which is a loop that does nothing else.
+pub(crate) async fn best(ground: &Ground, jobs: usize, bytes: usize) -> Result<(usize, f64)> {
+    let alone = drain(ground, jobs, (1, bytes)).await?;
+    let mut best = (alone, 1);
+    for in_flight in [2, 4, 8, 16, 64] {
         let rate = drain(ground, jobs, (in_flight, bytes)).await?;
         if rate > best.0 {
             best = (rate, in_flight);
         }
     }
-    Ok(best.1)
+    Ok((best.1, alone))
 }
 
 /// The rate of a drain of so many jobs, in jobs per second.

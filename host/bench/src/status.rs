@@ -3,6 +3,7 @@
 use bson::{Bson, Document};
 
 /// An answer to `serverStatus`. What it doesn't have is `NaN`.
+#[derive(Clone)]
 pub(crate) struct Status(pub(crate) Document);
 
 impl Status {
@@ -24,6 +25,12 @@ impl Status {
     /// Documents that are gone.
     pub(crate) fn deleted(&self) -> f64 {
         self.number(&["metrics", "document", "deleted"])
+    }
+
+    /// Microseconds that the server has computed, on all cores; told on Linux alone.
+    pub(crate) fn computed(&self) -> f64 {
+        let time = |of: &str| self.number(&["extra_info", of]);
+        time("user_time_us") + time("system_time_us")
     }
 
     /// Bytes that went to the disk: data, and the journal.

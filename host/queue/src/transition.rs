@@ -25,7 +25,7 @@ pub(crate) use lease::{
 };
 pub(crate) use lock::{acquire, keep, let_go};
 pub(crate) use record::as_recorded;
-pub(crate) use turn::{found, found_nothing, pass_turn, take_ticket};
+pub(crate) use turn::{begin_line, found, found_nothing, pass_turn, take_ticket, tickets_of};
 
 /// One conditional write.
 #[derive(Clone, Debug, PartialEq)]

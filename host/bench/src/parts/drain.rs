@@ -16,7 +16,7 @@ pub(super) async fn measure(ground: &Ground, options: &Options) -> Result<Part> 
     let mut part = Part::new("drain");
     let bytes = options.payload;
     ground.fresh().await?;
-    let in_flight = by_hand::best(ground, options.count(1_000), bytes).await?;
+    let (in_flight, alone) = by_hand::best(ground, options.count(1_000), bytes).await?;
     let (mut native, mut floor, mut hand) =
         (Samples::default(), Samples::default(), Samples::default());
     for round in options.rounds() {
@@ -29,6 +29,7 @@ pub(super) async fn measure(ground: &Ground, options: &Options) -> Result<Part> 
     part.figure(("raw", "the same statements, bare driver"), &floor.0, "jobs/s");
     let best = format!("by hand, job by job, {in_flight} in flight (its best)");
     part.figure(("by-hand", best), &hand.0, "jobs/s");
+    part.figure(("by-hand-alone", "by hand, one such loop"), &[alone], "jobs/s");
     part.ratio(("native/raw", "native worker / bare driver"), (&native.0, &floor.0));
     part.ratio(("native/by-hand", "native worker / by hand"), (&native.0, &hand.0));
     Ok(part)

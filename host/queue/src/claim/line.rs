@@ -23,8 +23,13 @@ const SHORTEST: Duration = Duration::from_millis(2);
 const LONGEST: Duration = Duration::from_millis(150);
 
 pub(super) async fn stand(store: &Store, queue: &str, pace: &mut Pace) -> Result<Stood> {
-    let Some(mut turn) = store.take_ticket(queue).await? else { return Ok(Stood::PassedBy) };
-    let ticket = turn.tickets;
+    let Some(ticket) = store.take_ticket(queue).await? else { return Ok(Stood::PassedBy) };
+    let Some(mut turn) = look(store, queue, ticket).await? else { return Ok(Stood::PassedBy) };
+    if !turn.is_good() {
+        store.begin_line(queue, ticket).await?;
+        let Some(now) = look(store, queue, ticket).await? else { return Ok(Stood::PassedBy) };
+        turn = now;
+    }
     let waited = turn.serving != ticket;
     let mut seen = Seen::new(turn.serving);
     while turn.serving != ticket {
@@ -40,10 +45,7 @@ pub(super) async fn stand(store: &Store, queue: &str, pace: &mut Pace) -> Result
         }
         let before = ticket.saturating_sub(turn.serving);
         tokio::time::sleep(pace.look_after(before, seen.since.elapsed())).await;
-        // Somebody may have dropped them all.
-        let Some(now) = store.turn(queue).await?.filter(|now| now.tickets >= ticket) else {
-            return Ok(Stood::PassedBy);
-        };
+        let Some(now) = look(store, queue, ticket).await? else { return Ok(Stood::PassedBy) };
         turn = now;
         if turn.serving != seen.serving {
             pace.saw(turn.serving.saturating_sub(seen.serving), seen.since.elapsed());
@@ -52,6 +54,11 @@ pub(super) async fn stand(store: &Store, queue: &str, pace: &mut Pace) -> Result
     }
     let others = waited || turn.tickets > ticket;
     Ok(Stood::Turn { turn: Box::new(turn), others })
+}
+
+/// `None` where the line does not know the ticket: somebody may have dropped them all.
+async fn look(store: &Store, queue: &str, ticket: i64) -> Result<Option<Turn>> {
+    Ok(store.turn(queue).await?.filter(|turn| turn.tickets >= ticket))
 }
 
 /// Whom the line was seen to serve, and since when.

@@ -1,10 +1,11 @@
-//! Claimers' turns: one small document per queue, which hands out tickets, says whose turn it is,
+//! Claimers' turns: two small documents per queue. One hands out tickets, one says whose turn it is,
 //! and where the last claim ended.
 //!
 //! A hint, nothing more: a turn that is lost or broken costs a little time, the guard and the
 //! transaction of a claim keep the promise.
 
 use bson::{Bson, DateTime, Document, doc};
+use futures_util::TryStreamExt;
 
 use super::{Store, Target};
 use crate::error::{Error, Result};
@@ -61,17 +62,37 @@ pub(crate) enum Found {
 const DOING: &str = "take a turn";
 
 impl Store {
-    /// A ticket, which is the last one of the turn it answers. `None` when two met that made the
-    /// document.
-    pub(crate) async fn take_ticket(&self, queue: &str) -> Result<Option<Turn>> {
-        let turn = self.changed(&self.inner.turns, &transition::take_ticket(queue)).await;
-        Ok(turn.map_err(|e| Error::from_driver(DOING, e))?.map(|turn| read_turn(&turn)))
+    /// A ticket. `None` when two met that made the document.
+    pub(crate) async fn take_ticket(&self, queue: &str) -> Result<Option<i64>> {
+        let taken = self.changed(&self.inner.turns, &transition::take_ticket(queue)).await;
+        let taken = taken.map_err(|e| Error::from_driver(DOING, e))?;
+        Ok(taken.and_then(|taken| taken.get_i64("tickets").ok()))
     }
 
-    /// Whose turn it is; `None` where nobody took a ticket yet.
+    /// Begins a line that serves this ticket, where there is none that could.
+    pub(crate) async fn begin_line(&self, queue: &str, ticket: i64) -> Result<()> {
+        let begun = self.changed(&self.inner.turns, &transition::begin_line(queue, ticket)).await;
+        begun.map(|_| ()).map_err(|e| Error::from_driver(DOING, e))
+    }
+
+    /// Whose turn it is, and who waits; `None` where nobody ever did.
     pub(crate) async fn turn(&self, queue: &str) -> Result<Option<Turn>> {
-        let turn = self.inner.turns.find_one(doc! { "_id": queue }).await;
-        Ok(turn.map_err(|e| Error::from_driver(DOING, e))?.map(|turn| read_turn(&turn)))
+        let tickets = Bson::from(transition::tickets_of(queue));
+        let both = doc! { "_id": { "$in": [queue, tickets.clone()] } };
+        let fields = doc! {
+            "tickets": 1, "serving": 1, "place": 1, "given": 1, "head": 1, "before": 1, "empty": 1,
+            "now": "$$NOW",
+        };
+        let failed = |e| Error::from_driver(DOING, e);
+        let mut found = self.inner.turns.find(both).projection(fields).await.map_err(failed)?;
+        let (mut line, mut turn) = (None, None);
+        while let Some(document) = found.try_next().await.map_err(failed)? {
+            match document.get("_id") == Some(&tickets) {
+                true => line = Some(document),
+                false => turn = Some(document),
+            }
+        }
+        Ok(line.map(|line| read_turn(&turn.unwrap_or_default(), &line)))
     }
 
     /// Serves a later ticket than the one that is served; false when that one is no longer.
@@ -99,7 +120,7 @@ impl Store {
 /// The state of a queue's turns when it was asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Turn {
-    /// The ticket whose turn it is.
+    /// The ticket whose turn it is; none yet where that is 0.
     pub(crate) serving: i64,
     /// The last ticket that was handed out.
     pub(crate) tickets: i64,
@@ -117,25 +138,34 @@ pub(crate) struct Turn {
     pub(crate) being_marked: bool,
 }
 
+impl Turn {
+    /// Somebody with a ticket can have a turn some time. Anybody may have written there, or dropped one
+    /// of the documents.
+    pub(crate) fn is_good(&self) -> bool {
+        self.serving > 0 && self.serving <= after(self.tickets)
+    }
+}
+
 /// While they are busy, the claimers of a queue look at its head once in this time, whoever's turn
 /// it is then.
 const LOOK_AT_HEAD: i64 = 1_000;
 /// Marking a batch takes no longer than this on a busy server, in milliseconds.
 const MARKING: i64 = 100;
 
-fn read_turn(turn: &Document) -> Turn {
-    let number = |field: &str| turn.get_i64(field).unwrap_or_default();
-    // From then until the turn began, in milliseconds.
+fn read_turn(turn: &Document, line: &Document) -> Turn {
+    let number = |of: &Document, field: &str| of.get_i64(field).unwrap_or_default();
+    let tickets = number(line, "tickets");
+    // From then until it was read, in milliseconds.
     let before = |field: &str| {
-        let since = turn.get_datetime("since").ok()?.timestamp_millis();
-        Some(since - turn.get_datetime(field).ok()?.timestamp_millis())
+        let now = turn.get_datetime("now").ok()?.timestamp_millis();
+        Some(now - turn.get_datetime(field).ok()?.timestamp_millis())
     };
     let place = |field: &str| Place::read(turn.get_document(field).ok()?, "id");
     Turn {
-        serving: number("serving"),
-        tickets: number("tickets"),
+        serving: number(turn, "serving"),
+        tickets,
         // No ticket is answered before it is handed out.
-        empty: Some(number("empty")).filter(|it| *it <= number("tickets")).unwrap_or_default(),
+        empty: Some(number(turn, "empty")).filter(|it| *it <= tickets).unwrap_or_default(),
         place: place("place"),
         before: place("before"),
         head_is_due: before("head").is_none_or(|before| before > LOOK_AT_HEAD),
