@@ -89,9 +89,10 @@ async fn eight_workers_of_one_process_take_each_job_once() -> Result<()> {
     assert!(seen.values().all(|&times| times == 1));
     assert_empty(&stage).await?;
     // They stood in line, and nobody still does.
-    let turn = stage.turns().find_one(doc! { "_id": "q" }).await?.context("no turns")?;
-    assert!(turn.get_i64("tickets")? >= 8, "{turn}");
-    assert!(turn.get_i64("serving")? > turn.get_i64("tickets")?, "{turn}");
+    let tickets = stage.turn("tickets", doc! { "tickets": "q" }).await?;
+    assert!(tickets >= 8, "{tickets}");
+    let serving = stage.turn("serving", "q").await?;
+    assert!(serving > tickets, "{serving} of {tickets}");
     stage.end().await
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use bson::oid::ObjectId;
-use bson::{Document, doc};
+use bson::{Bson, Document, doc};
 use futures_util::TryStreamExt;
 use mongodb::{Client, Collection, Database};
 use mongoqueue::{ConnectOptions, Job, Lease, MongoQueue, NextOptions, Queue};
@@ -101,6 +101,12 @@ impl Stage {
     /// The documents that say whose turn it is.
     pub fn turns(&self) -> Collection<Document> {
         self.database.collection("jobs.turns")
+    }
+
+    /// The number in the field of one of those.
+    pub async fn turn(&self, field: &str, id: impl Into<Bson>) -> Result<i64> {
+        let found = self.turns().find_one(doc! { "_id": id.into() }).await?;
+        Ok(found.context("no such turn")?.get_i64(field)?)
     }
 
     /// The leases' documents.

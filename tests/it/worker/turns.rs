@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use bson::{DateTime, Document, doc};
+use anyhow::Result;
+use bson::{Bson, Document, doc};
 use mongoqueue::{PutOptions, Summary, WorkerOptions, from_fn};
 use mongoqueue_tests::{Running, Stage, eventually};
 
@@ -16,30 +16,68 @@ async fn done_by_one(stage: &Stage, jobs: i32) -> Result<()> {
     assert_empty(stage).await
 }
 
+/// So many tickets were handed out, and this one is served.
+async fn line(stage: &Stage, tickets: impl Into<Bson>, serving: impl Into<Bson>) -> Result<()> {
+    let tickets = doc! { "$set": { "tickets": tickets.into() } };
+    let serving = doc! { "$set": { "serving": serving.into() } };
+    for (id, set) in [(tickets_of_q(), tickets), ("q".into(), serving)] {
+        stage.turns().update_one(doc! { "_id": id }, set).upsert(true).await?;
+    }
+    Ok(())
+}
+
+fn tickets_of_q() -> Bson {
+    doc! { "tickets": "q" }.into()
+}
+
 #[tokio::test]
 async fn tickets_whose_holders_died_are_passed_over() -> Result<()> {
     let stage = Stage::new().await?;
-    let dead = doc! { "_id": "q", "tickets": 3_i64, "serving": 1_i64, "since": DateTime::now() };
-    stage.turns().insert_one(dead).await?;
+    line(&stage, 3_i64, 1_i64).await?;
     done_by_one(&stage, 300).await?;
-    let turn = stage.turns().find_one(doc! { "_id": "q" }).await?.context("no turns")?;
-    assert!(turn.get_i64("serving")? > 3, "{turn}");
-    assert_eq!(turn.get_i64("serving")?, turn.get_i64("tickets")? + 1, "{turn}");
+    let serving = stage.turn("serving", "q").await?;
+    assert!(serving > 3, "{serving}");
+    assert_eq!(serving, stage.turn("tickets", tickets_of_q()).await? + 1);
     stage.end().await
 }
 
 #[tokio::test]
 async fn a_document_that_is_no_turn_is_in_nobodys_way() -> Result<()> {
     let stage = Stage::new().await?;
-    let words = doc! { "_id": "q", "tickets": "three", "serving": "one", "place": "here" };
+    let words = doc! { "_id": "q", "place": "here", "before": 3, "given": "now" };
     stage.turns().insert_one(words).await?;
+    line(&stage, "three", "one").await?;
     done_by_one(&stage, 100).await?;
-    for numbers in [
-        doc! { "tickets": 4.5, "serving": i64::MAX, "empty": i64::MIN },
-        doc! { "tickets": 7_i64, "serving": 2_i64, "empty": i64::MAX },
+    let empty = async |n: i64| {
+        let set = doc! { "$set": { "empty": n } };
+        anyhow::Ok(stage.turns().update_one(doc! { "_id": "q" }, set).await?)
+    };
+    for (tickets, serving, answered) in [
+        (Bson::Double(4.5), Bson::Int64(i64::MAX), i64::MIN),
+        (Bson::Int64(7), Bson::Int64(2), i64::MAX),
+        (Bson::Int64(i64::MAX), Bson::Double(4.5), 0),
+        (Bson::Int64(i64::MIN), Bson::Int64(i64::MIN), 0),
+        (Bson::Int32(1), Bson::Null, 0),
     ] {
-        stage.turns().update_one(doc! { "_id": "q" }, doc! { "$set": numbers }).await?;
+        line(&stage, tickets, serving).await?;
+        empty(answered).await?;
         done_by_one(&stage, 100).await?;
+    }
+    stage.end().await
+}
+
+/// The other one says what nobody has: without a new beginning each ticket would be passed by, for as
+/// long as that many are handed out.
+#[tokio::test]
+async fn a_line_of_which_one_document_is_lost_begins_anew() -> Result<()> {
+    let stage = Stage::new().await?;
+    line(&stage, 9_000_i64, 9_001_i64).await?;
+    for lost in [tickets_of_q(), "q".into()] {
+        stage.turns().delete_one(doc! { "_id": lost }).await?;
+        done_by_one(&stage, 40).await?;
+        let tickets = stage.turn("tickets", tickets_of_q()).await?;
+        assert_eq!(stage.turn("serving", "q").await?, tickets + 1);
+        assert!(tickets < 9_000, "{tickets}");
     }
     stage.end().await
 }
@@ -57,12 +95,8 @@ async fn turns_that_are_dropped_are_made_again() -> Result<()> {
 #[tokio::test]
 async fn who_is_idle_stands_in_line_when_there_is_something() -> Result<()> {
     let stage = Stage::new().await?;
-    let tickets = async || {
-        let turn = stage.turns().find_one(doc! { "_id": "q" }).await?.context("no turns")?;
-        anyhow::Ok(turn.get_i64("tickets")?)
-    };
-    let before = doc! { "_id": "q", "tickets": 1_i64, "serving": 1_i64, "since": DateTime::now() };
-    stage.turns().insert_one(before).await?;
+    let tickets = async || stage.turn("tickets", tickets_of_q()).await;
+    line(&stage, 1_i64, 1_i64).await?;
     stage.database.run_command(doc! { "profile": 2 }).await?;
     let options = WorkerOptions { poll: Duration::from_millis(10), ..WorkerOptions::default() };
     let handler = from_fn(async |_| anyhow::Ok(()));

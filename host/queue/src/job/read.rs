@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use bson::raw::{RawBson, RawBsonRef};
+use bson::raw::{RawBson, RawBsonRef, RawElement};
 use bson::{DateTime, RawDocument, Uuid};
 
 use super::{Claim, ErrorRecord, Job, JobId, Progress, State, Token};
@@ -14,7 +14,7 @@ use crate::payload::Payload;
 use crate::retry::Backoff;
 
 pub(super) fn job(document: &RawDocument) -> Result<Job> {
-    let fields = Fields(document);
+    let fields = Fields::of(document);
     let defaults = Defaults::default();
     let backoff = fields.document("backoff")?;
     Ok(Job {
@@ -88,7 +88,7 @@ fn claims(fields: &Fields<'_>) -> Result<u64> {
 fn claim(fields: &Fields<'_>) -> Result<Option<Claim>> {
     let Some(claim) = fields.document("claim")? else { return Ok(None) };
     Ok(Some(Claim {
-        token: token(fields.0).ok_or_else(|| missing("claim.token"))?,
+        token: token(fields.document).ok_or_else(|| missing("claim.token"))?,
         consumer: claim.text("consumer")?.unwrap_or_default(),
         at: claim.date("at")?.ok_or_else(|| missing("claim.at"))?,
     }))
@@ -114,7 +114,7 @@ fn progress(fields: &Fields<'_>) -> Result<Option<Progress>> {
 fn headers(fields: &Fields<'_>) -> Result<Vec<(String, String)>> {
     let Some(headers) = fields.document("headers")? else { return Ok(Vec::new()) };
     let mut all = Vec::new();
-    for field in headers.0 {
+    for field in headers.document {
         let (name, value) = field.map_err(|e| malformed("headers", &e))?;
         if let RawBsonRef::String(value) = value {
             all.push((name.as_str().to_owned(), value.to_owned()));
@@ -135,7 +135,7 @@ fn errors(fields: &Fields<'_>) -> Result<Vec<ErrorRecord>> {
         let RawBsonRef::Document(record) = record.map_err(|e| malformed("errors", &e))? else {
             continue;
         };
-        let record = Fields(record);
+        let record = Fields::of(record);
         all.push(ErrorRecord {
             attempt: record.count("attempt")?.unwrap_or(0),
             at: record.date("at")?.unwrap_or(DateTime::from_millis(0)),
@@ -163,13 +163,40 @@ fn evidence(record: &Fields<'_>) -> Result<Evidence> {
     })
 }
 
-/// A document's fields; a `null` is a missing field.
-struct Fields<'a>(&'a RawDocument);
+/// A document's fields, found in one walk: to look for each from the beginning would be most of what a
+/// client computes for a job.
+struct Fields<'a> {
+    document: &'a RawDocument,
+    elements: Vec<RawElement<'a>>,
+    /// What ended the walk before the end of the document.
+    broken: Option<bson::error::Error>,
+}
 
 impl<'a> Fields<'a> {
+    fn of(document: &'a RawDocument) -> Self {
+        let (mut elements, mut broken) = (Vec::with_capacity(16), None);
+        for element in document.iter_elements() {
+            match element {
+                Ok(element) => elements.push(element),
+                Err(error) => broken = Some(error),
+            }
+        }
+        Self { document, elements, broken }
+    }
+
+    /// A `null` is a value here.
+    fn value(&self, name: &str) -> Result<Option<RawBsonRef<'a>>> {
+        let found = self.elements.iter().find(|element| element.key().as_str() == name);
+        match (found, &self.broken) {
+            (Some(element), _) => element.value().map(Some).map_err(|e| malformed(name, &e)),
+            (None, Some(broken)) => Err(malformed(name, broken)),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// A `null` is a missing field.
     fn get(&self, name: &str) -> Result<Option<RawBsonRef<'a>>> {
-        let value = self.0.get(name).map_err(|e| malformed(name, &e))?;
-        Ok(value.filter(|value| !matches!(value, RawBsonRef::Null)))
+        Ok(self.value(name)?.filter(|value| !matches!(value, RawBsonRef::Null)))
     }
 
     fn required(&self, name: &str) -> Result<RawBsonRef<'a>> {
@@ -214,15 +241,14 @@ impl<'a> Fields<'a> {
     fn document(&self, name: &str) -> Result<Option<Fields<'a>>> {
         match self.get(name)? {
             None => Ok(None),
-            Some(RawBsonRef::Document(document)) => Ok(Some(Fields(document))),
+            Some(RawBsonRef::Document(document)) => Ok(Some(Fields::of(document))),
             Some(other) => Err(wrong(name, &other, "a document")),
         }
     }
 
     fn payload(&self, name: &str, content_type: &str) -> Result<Option<Payload>> {
-        // Not `get`: a payload that is null is a payload.
-        let value = self.0.get(name).map_err(|e| malformed(name, &e))?;
-        let Some(value) = value else { return Ok(None) };
+        // A payload that is null is a payload.
+        let Some(value) = self.value(name)? else { return Ok(None) };
         let value = RawBson::from(value);
         Ok(Some(Payload::from_stored(value, self.text(content_type)?)))
     }
