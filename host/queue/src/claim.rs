@@ -5,8 +5,8 @@
 //!
 //! - **The place.** Keys of claimed jobs linger at the head of the index until the server forgets
 //!   its snapshots, and a search from the head walks over all of them. So a claimer goes on from
-//!   where its last claim ended, or a little before where that was the end of the queue, and looks
-//!   at the head now and then for what came in front.
+//!   where its last claim ended, or a little before where that was the end of the queue, and the
+//!   [head] is looked at now and then for what came in front.
 //! - **The turn.** Claimers that meet (a conflict says so, or a line) read one after the other, and
 //!   share the place, so that they don't fight over the same jobs, as long as there are others.
 //!
@@ -20,8 +20,10 @@ use crate::error::{Error, Result};
 use crate::job::{Claim, Job, State, Token};
 use crate::store::{Due, Found, NewClaim, Place, Store, Stretch, Turn};
 
+mod head;
 mod line;
 
+use head::Head;
 use line::{Pace, Stood};
 
 /// Jobs claimed together, under one lease.
@@ -46,7 +48,7 @@ pub(crate) struct Claimer {
     /// How many jobs of a batch are begun at once.
     at_once: usize,
     place: Option<Place>,
-    look_at_head: Instant,
+    head: Head,
     /// The last find got nothing from its place, and did not look at the head.
     head_left_out: bool,
     turns_until: Option<Instant>,
@@ -72,12 +74,6 @@ pub(crate) struct Claimer {
     pub(crate) took_back: Vec<TookBack>,
 }
 
-/// A look at the head may cost up to a twentieth of the time, where it finds nothing that the place
-/// would not have. A busy claimer puts it off for a second at least, so that it can look on while it
-/// marks, and never for long.
-const HEAD_SHARE: u32 = 20;
-const HEAD_NOT_BEFORE: Duration = Duration::from_secs(1);
-const HEAD_AT_LEAST: Duration = Duration::from_secs(30);
 /// From this many jobs a claim on, a queue is busy.
 const BUSY: usize = 100;
 /// So much later, in milliseconds, than others that are due at the same time a job may come in and
@@ -117,7 +113,7 @@ impl Claimer {
             consumer,
             at_once,
             place: None,
-            look_at_head: now,
+            head: Head::new(),
             head_left_out: false,
             turns_until: None,
             company: false,
@@ -202,6 +198,9 @@ impl Claimer {
                 });
             }
         }
+        if !due.jobs.is_empty() {
+            self.head.got();
+        }
         if was_busy && !busy {
             self.look_at_head();
         }
@@ -209,14 +208,13 @@ impl Claimer {
 
     /// When the last find got nothing and did not look at the head: how long until that may be done.
     pub(crate) fn head_left_out(&self) -> Option<Duration> {
-        let left = || self.look_at_head.saturating_duration_since(Instant::now());
-        self.head_left_out.then(left)
+        self.head_left_out.then(|| self.head.left())
     }
 
     /// True when the next look may find again what is being marked now.
     pub(crate) fn may_meet_itself(&self) -> bool {
         let exact = self.place.as_ref().is_some_and(Place::is_exact);
-        !exact || self.in_turns() || Instant::now() >= self.look_at_head
+        !exact || self.in_turns() || self.head.is_wanted()
     }
 
     /// Others were quicker, or in the way: answers how long to wait before the next try.
@@ -235,7 +233,12 @@ impl Claimer {
 
     /// The next find looks at the head: something may have come in front of the place.
     pub(crate) fn look_at_head(&mut self) {
-        self.look_at_head = Instant::now();
+        self.head.want();
+    }
+
+    /// Waits until something is seen in front of the place, if need be for ever.
+    pub(crate) async fn something_in_front(&mut self) {
+        self.head.found().await;
     }
 
     /// True while it takes turns with others, who are about.
@@ -277,7 +280,7 @@ impl Claimer {
     }
 
     async fn find_alone(&mut self, n: usize) -> Result<Due> {
-        let place = self.place.clone().filter(|_| Instant::now() < self.look_at_head);
+        let place = self.place.clone().filter(|_| !self.head.is_wanted());
         let Some(place) = place else {
             // What others are marking lies there.
             if n >= BUSY {
@@ -291,6 +294,7 @@ impl Claimer {
             return self.find_at_head(n).await;
         };
         let (store, queue) = (self.store.clone(), self.queue.clone());
+        self.head.passed(&store, &queue, &place);
         let find = store.find_due(&queue, Stretch::Behind(&place), (n, 0));
         let due = match n >= BUSY && self.asked.elapsed() >= ASK_EVERY {
             // Beside the search: it is the server's smallest answer, and nobody waits for it.
@@ -304,15 +308,11 @@ impl Claimer {
     async fn find_at_head(&mut self, n: usize) -> Result<Due> {
         let looked = Instant::now();
         let due = self.store.find_due(&self.queue, Stretch::All, (n, 0)).await?;
-        let pause = looked.elapsed() * HEAD_SHARE;
-        let at_least = if due.full && n >= BUSY { HEAD_NOT_BEFORE } else { Duration::ZERO };
+        let took = looked.elapsed();
         let place = self.place.as_ref();
         let came_in_front = |job| place.is_some_and(|place| !place.is_before(job));
-        self.look_at_head = match due.jobs.iter().any(came_in_front) {
-            // More of that may follow.
-            true => looked + at_least,
-            false => Instant::now() + pause.clamp(at_least, HEAD_AT_LEAST),
-        };
+        let in_front = due.jobs.iter().any(came_in_front);
+        self.head.looked(took, due.full && n >= BUSY, in_front);
         Ok(due)
     }
 
@@ -404,7 +404,7 @@ impl Claimer {
 
     /// Nobody who is idle stands in line to be told so. Those who were about are taken to be still.
     async fn nothing_is_due(&mut self) -> Result<bool> {
-        let nothing = !self.store.is_any_due(&self.queue).await?;
+        let nothing = !self.store.is_any_due(&self.queue, Stretch::All).await?;
         if nothing && self.company {
             self.others_are_about();
         }

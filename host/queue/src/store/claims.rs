@@ -102,8 +102,8 @@ impl Store {
     }
 
     /// Whether a claim would find anything, without reading what.
-    pub(crate) async fn is_any_due(&self, queue: &str) -> Result<bool> {
-        let (filter, options) = self.search(queue, Stretch::All);
+    pub(crate) async fn is_any_due(&self, queue: &str, stretch: Stretch<'_>) -> Result<bool> {
+        let (filter, options) = self.search(queue, stretch);
         let jobs = self.inner.jobs.clone_with_type::<Document>();
         let find = jobs.find(filter).with_options(options).projection(doc! { "_id": 1 }).limit(-1);
         let failed = |e| Error::from_driver(FINDING, e);

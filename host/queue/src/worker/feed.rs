@@ -148,6 +148,7 @@ impl Feed<'_> {
             }
             () = self.shared.stop.cancelled() => false,
             () = self.served.look.notified() => false,
+            () = self.claimer.something_in_front() => false,
             () = tokio::time::sleep(at_most) => true,
         }
     }
