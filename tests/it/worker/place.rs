@@ -1,12 +1,15 @@
 //! Where a worker looks on that keeps up with its queue: behind what it claimed last.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::Result;
 use bson::{Bson, DateTime, Document, doc};
 use futures_util::TryStreamExt;
-use mongoqueue::{WorkerOptions, from_fn};
-use mongoqueue_tests::{Running, Stage};
+use mongoqueue::{Attempt, PutOptions, WorkerOptions, from_fn};
+use mongoqueue_tests::{Running, Stage, eventually};
 
-use super::{HOUR, worker};
+use super::{HOUR, put, worker};
 
 fn start(stage: &Stage) -> Result<Running> {
     let options = WorkerOptions { poll: HOUR, ..WorkerOptions::default() };
@@ -39,6 +42,44 @@ async fn what_comes_in_front_of_it_is_found() -> Result<()> {
         jobs += 6;
     }
     assert_eq!(running.stop().await?.completed, jobs);
+    stage.end().await
+}
+
+/// Not by the next claim, which would keep it waiting; and what is there is claimed before the rest.
+#[tokio::test]
+async fn a_busy_worker_looks_at_the_head_beside_its_claims() -> Result<()> {
+    let stage = Stage::new().await?;
+    let looks = doc! { "command.find": "jobs", "command.projection": { "_id": 1 } };
+    stage.database.run_command(doc! { "profile": 1, "filter": looks }).await?;
+    let done = Arc::new(AtomicBool::new(false));
+    let urgent = done.clone();
+    let handler = from_fn(move |attempt: Attempt| {
+        urgent.fetch_or(attempt.job().priority > 0, Ordering::Relaxed);
+        async { anyhow::Ok(()) }
+    });
+    let options = WorkerOptions { poll: HOUR, ..WorkerOptions::default() };
+    let running = Running::start(worker(&stage, options, handler)?);
+    // There is always more to claim.
+    let top_up = async || {
+        let waiting = stage.jobs().estimated_document_count().await?;
+        anyhow::Ok(if waiting < 10_000 {
+            put(&stage, 5_000, PutOptions::default()).await?;
+        })
+    };
+    let profile = stage.database.collection::<Document>("system.profile");
+    eventually("it looks there, and finds nothing", async || {
+        top_up().await?;
+        let nothing = doc! { "nreturned": 0, "command.min": { "$exists": true } };
+        Ok((profile.count_documents(nothing).await? > 0).then_some(()))
+    })
+    .await?;
+    put(&stage, 1, PutOptions { priority: 9, ..PutOptions::default() }).await?;
+    eventually("what is there is claimed", async || {
+        top_up().await?;
+        Ok(done.load(Ordering::Relaxed).then_some(()))
+    })
+    .await?;
+    running.stop().await?;
     stage.end().await
 }
 

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::store::{Place, Store, Stretch};
 
 /// A look at the head may cost up to a twentieth of the time, where it finds nothing that the place
-/// would not have. A busy claimer puts it off for a second at least, and never for long.
+/// would not have. Where the queue is full it is put off for a second at least, and never for long.
 const SHARE: u32 = 20;
 const NOT_BEFORE: Duration = Duration::from_secs(1);
 const AT_LEAST: Duration = Duration::from_secs(30);
@@ -24,7 +24,7 @@ pub(super) struct Head {
     wanted: bool,
     /// When somebody is to look there.
     next: Instant,
-    /// Looks beside the claims: whether there is anything, and how long it took to see that.
+    /// A look beside the claims: whether there is anything, and the pause until the next one.
     beside: JoinSet<(bool, Duration)>,
     /// Where the last finds began, the newest first: what lies behind those may still be being marked.
     begun: [Option<Place>; 2],
@@ -64,11 +64,12 @@ impl Head {
             && let [_, Some(front)] = self.begun.clone()
         {
             let (store, queue, began) = (store.clone(), queue.clone(), Instant::now());
+            let at_least = if place.is_exact() { NOT_BEFORE } else { Duration::ZERO };
             self.beside.spawn(async move {
                 let stretch = Stretch::Before(&front);
                 // What hinders this will hinder a find, which says so.
                 let any = store.is_any_due(&queue, stretch).await.unwrap_or(true);
-                (any, began.elapsed())
+                (any, pause(began.elapsed(), at_least))
             });
         }
         let [last, _] = std::mem::take(&mut self.begun);
@@ -83,8 +84,8 @@ impl Head {
     /// Waits until a look beside has found something in front, if need be for ever.
     pub(super) async fn found(&mut self) {
         while let Some(looked) = self.beside.join_next().await {
-            let (any, took) = looked.unwrap_or((true, Duration::ZERO));
-            self.next = Instant::now() + (took * SHARE).clamp(NOT_BEFORE, AT_LEAST);
+            let (any, pause) = looked.unwrap_or((true, Duration::ZERO));
+            self.next = Instant::now() + pause;
             if any {
                 self.wanted = true;
                 return;
@@ -97,9 +98,13 @@ impl Head {
     pub(super) fn looked(&mut self, took: Duration, busy: bool, in_front: bool) {
         let at_least = if busy { NOT_BEFORE } else { Duration::ZERO };
         // More of that may follow.
-        let pause = if in_front { at_least } else { (took * SHARE).clamp(at_least, AT_LEAST) };
+        let pause = if in_front { at_least } else { pause(took, at_least) };
         self.wanted = in_front && !busy;
         self.next = Instant::now() + pause;
         self.begun = [None, None];
     }
+}
+
+fn pause(took: Duration, at_least: Duration) -> Duration {
+    (took * SHARE).clamp(at_least, AT_LEAST)
 }
