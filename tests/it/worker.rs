@@ -100,10 +100,10 @@ async fn ready(running: &mut Running) -> Result<()> {
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 
-/// No job is left. A lease may be: two halves of its batch that were written at once leave it to run
-/// out.
+/// No job is left, and no lease.
 pub(crate) async fn assert_empty(stage: &Stage) -> Result<()> {
     assert_eq!(stage.queue()?.stats().await?, Default::default());
     assert_eq!(stage.jobs().count_documents(every()).await?, 0);
+    assert_eq!(stage.leases().count_documents(every()).await?, 0);
     Ok(())
 }

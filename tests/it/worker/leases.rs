@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use bson::doc;
+use bson::{Bson, DateTime, Document, Uuid, doc};
 use mongoqueue::{
     Attempt, JobId, NextOptions, Progress, PutOptions, State, Summary, WorkerEvent, WorkerOptions,
     from_fn,
 };
 use mongoqueue_tests::{Running, Stage};
 
-use super::{Gate, assert_empty, put, until_empty, worker};
+use super::{Gate, assert_empty, drain, put, until_empty, worker};
 
 /// Short to wait for, and long enough for a heartbeat in time on a machine that is busy.
 fn short(slots: usize) -> WorkerOptions {
@@ -43,6 +43,44 @@ fn gated(gate: &Gate, cut: &Arc<AtomicU32>) -> impl mongoqueue::Handler {
             anyhow::Ok(())
         }
     })
+}
+
+/// Where its last jobs are in two parts that are written at once, neither is the last one. A lease that
+/// stays is looked at by claimers when it has run out.
+#[tokio::test]
+async fn no_lease_stays_behind_a_busy_worker() -> Result<()> {
+    let stage = Stage::new().await?;
+    put(&stage, 6_000, PutOptions::default()).await?;
+    let summary = drain(&stage, until_empty(64), from_fn(async |_| anyhow::Ok(()))).await?;
+    assert_eq!(summary.completed, 6_000);
+    assert_empty(&stage).await?;
+    stage.end().await
+}
+
+/// Of a worker that died before it could close it. The majority's word takes the server until its
+/// journal is written, and claims wait.
+#[tokio::test]
+async fn a_lease_that_holds_nothing_is_taken_back_without_asking_a_majority() -> Result<()> {
+    let stage = Stage::new().await?;
+    let id = put(&stage, 1, PutOptions::default()).await?.remove(0);
+    let gone: Vec<Bson> = (0..9).map(|n| format!("gone-{n}").into()).collect();
+    let lease = doc! {
+        "_id": Uuid::new(), "queue": "q", "consumer": "dead", "jobs": gone, "at_once": 2_i64,
+        "until": DateTime::from_millis(0), "length_ms": 1_000_i64,
+    };
+    stage.leases().insert_one(lease).await?;
+    let majority = doc! { "command.readConcern.level": "linearizable" };
+    stage.database.run_command(doc! { "profile": 2 }).await?;
+    let job = stage.queue()?.next(&NextOptions::default()).await?.context("a job")?;
+    assert_eq!(job.job().id, id);
+    job.complete(None).await?;
+    stage.database.run_command(doc! { "profile": 0 }).await?;
+    let profile = stage.database.collection::<Document>("system.profile");
+    assert_eq!(profile.count_documents(majority).await?, 0);
+    let claims = doc! { "command.find": "jobs", "command.hint": "claim" };
+    assert!(profile.count_documents(claims).await? > 0);
+    assert_empty(&stage).await?;
+    stage.end().await
 }
 
 #[tokio::test]

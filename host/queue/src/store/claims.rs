@@ -253,10 +253,20 @@ impl Store {
         }
     }
 
+    /// Whether it still holds a job, as far as this member knows. Where it holds none there is nothing to
+    /// tell apart, and no need to wait for a majority's word.
+    async fn holds_any(&self, queue: &str, lease: &ExpiredLease) -> Result<bool> {
+        let jobs = self.inner.jobs.clone_with_type::<Document>();
+        let find = jobs.find(held_filter(queue, lease.token, lease.jobs.clone()));
+        let found = find.projection(doc! { "_id": 1 }).limit(-1).await;
+        let failed = |e| Error::from_driver(TAKING_BACK, e);
+        found.map_err(failed)?.advance().await.map_err(failed)
+    }
+
     /// Which of a lease's jobs may have been begun, and which waited for those: a job that kills its
     /// host must not cost the whole batch an attempt.
     async fn begun(&self, queue: &str, lease: &ExpiredLease) -> Result<(Vec<Bson>, Vec<Bson>)> {
-        if lease.may_all_have_begun() {
+        if lease.may_all_have_begun() || !self.holds_any(queue, lease).await? {
             return Ok((lease.jobs.clone(), Vec::new()));
         }
         let held = self.held_by(queue, lease.token, lease.jobs.clone()).await?;

@@ -116,6 +116,14 @@ impl Store {
         }
     }
 
+    /// Closes leases under which nothing is left. What fails is no harm: such a lease runs out.
+    pub(crate) async fn close(&self, leases: &[(Arc<str>, Token)]) {
+        for (queue, token) in leases {
+            let _ =
+                self.write(SETTLING, Target::Leases, &transition::close_lease(queue, *token)).await;
+        }
+    }
+
     /// Settles one job and says what state it went to; `None` for one that was removed.
     pub(crate) async fn settle_one(&self, settlement: &Settlement) -> Result<Option<State>> {
         self.expire_kept(std::slice::from_ref(settlement)).await?;

@@ -78,6 +78,11 @@ impl End {
         }
     }
 
+    /// It has been written, or is lost. Answers its lease, where it was the last one under it.
+    fn over(&self) -> Option<(Arc<str>, Token)> {
+        (self.hold.settled(1) == 0).then(|| (self.hold.queue.clone(), self.hold.token))
+    }
+
     /// True when the claim may still be good.
     fn may_be_held(&self) -> bool {
         !self.attempt.is_lost() && self.hold.until() > Instant::now()
@@ -139,20 +144,21 @@ async fn write(shared: &Shared, batch: Vec<End>) {
     while let Some(part) = parts.pop() {
         let (part, lost): (Vec<End>, Vec<End>) =
             part.into_iter().partition(|end| end.outcome.is_some() && end.may_be_held());
-        for end in lost {
-            if end.was_taken_away() {
-                end.hold.settled(1);
-            }
-            say_lost(shared, &end);
-        }
+        let gone = lost.iter().filter(|end| end.was_taken_away());
+        let over: Vec<_> = gone.filter_map(End::over).collect();
+        lost.iter().for_each(|end| say_lost(shared, end));
+        shared.store.close(&over).await;
         if part.is_empty() {
             continue;
         }
-        match write_once(shared, &part).await {
+        let emptied = emptied(&part);
+        match write_once(shared, &part, &emptied).await {
             Ok(settled) => {
                 failures = 0;
                 shared.no_trouble();
-                report(shared, part, &settled);
+                let mut over = report(shared, part, &settled);
+                over.retain(|lease| !emptied.contains(lease));
+                shared.store.close(&over).await;
             }
             // A single one that the database will never take: the attempt has failed.
             Err(error) if !error.is_transient() && part.len() == 1 => {
@@ -177,15 +183,20 @@ async fn write(shared: &Shared, batch: Vec<End>) {
     }
 }
 
-async fn write_once(shared: &Shared, part: &[End]) -> Result<Settled> {
+async fn write_once(
+    shared: &Shared,
+    part: &[End],
+    emptied: &[(Arc<str>, Token)],
+) -> Result<Settled> {
     let settlements: Vec<Settlement> = part
         .iter()
         .filter_map(|end| Some(end.settlement(shared, end.outcome.as_deref()?)))
         .collect();
-    shared.store.settle(&settlements, &emptied(part)).await
+    shared.store.settle(&settlements, emptied).await
 }
 
-/// The leases of which this part has every job that isn't settled yet: they go with it.
+/// The leases of which this part has every job that isn't settled yet: they go with it. Those whose
+/// last jobs are in two parts that are being written at once go after the later one.
 fn emptied(part: &[End]) -> Vec<(Arc<str>, Token)> {
     let mut emptied: Vec<(Arc<str>, Token)> = Vec::new();
     for end in part {
@@ -201,10 +212,12 @@ fn emptied(part: &[End]) -> Vec<(Arc<str>, Token)> {
     emptied
 }
 
-fn report(shared: &Shared, part: Vec<End>, settled: &Settled) {
+/// Answers the leases of which nothing is left.
+fn report(shared: &Shared, part: Vec<End>, settled: &Settled) -> Vec<(Arc<str>, Token)> {
+    let mut over = Vec::new();
     for (position, end) in part.into_iter().enumerate() {
         if settled.lost.contains(&position) {
-            end.hold.settled(1);
+            over.extend(end.over());
             say_lost(shared, &end);
             continue;
         }
@@ -232,9 +245,10 @@ fn report(shared: &Shared, part: Vec<End>, settled: &Settled) {
             outcome: outcome.clone(),
             state,
         });
-        end.hold.settled(1);
+        over.extend(end.over());
         shared.settled(1);
     }
+    over
 }
 
 /// After a commit without an answer it isn't known why the claim is gone: the end may have been
