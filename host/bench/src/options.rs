@@ -34,7 +34,8 @@ pub struct Options {
     /// The most jobs that wait in the part `backlog`, and that stay waiting in `long`. Default:
     /// 100,000.
     pub waiting: usize,
-    /// How long the long drain takes. Default: 20 s.
+    /// How long the long drain takes. Default: 45 s, which is longer than a lease: what those leave
+    /// behind is seen then.
     pub long: Duration,
     /// The component that is measured in the sandbox. Default: `None`, a tiny one that does
     /// nothing.
@@ -52,7 +53,7 @@ impl Default for Options {
             quick: false,
             payload: 200,
             waiting: 100_000,
-            long: Duration::from_secs(20),
+            long: Duration::from_secs(45),
             guest: None,
             counter: None,
         }

@@ -38,7 +38,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "N", value_parser = count(100_000_000))]
     pub(crate) waiting: Option<usize>,
 
-    /// How long the part long drains. Default: 20s.
+    /// How long the part long drains. Default: 45s.
     #[arg(long, value_name = "DURATION", value_parser = parse)]
     pub(crate) long: Option<Duration>,
 
