@@ -88,8 +88,8 @@ const TICKETS: u32 = 20;
 /// The longest wait for what is being marked at the end of the queue.
 const TOO_EARLY: Duration = Duration::from_millis(80);
 /// How often a claimer looks for expired leases: nobody notices that a lease of half a minute was
-/// taken back two seconds later, and an idle worker sends fewer commands.
-const TAKE_BACK_EVERY: Duration = Duration::from_secs(2);
+/// taken back three seconds later, and an idle worker sends fewer commands.
+const TAKE_BACK_EVERY: Duration = Duration::from_secs(3);
 /// Expired leases that one look takes back: the rest waits for the next claim.
 const TAKE_BACK_AT_ONCE: i64 = 16;
 /// Claimers that live are out of each other's way after so many conflicts in a row.
