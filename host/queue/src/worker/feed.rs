@@ -8,7 +8,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::WorkerEvent;
 use super::shared::{Served, Shared, Waiting, pause};
-use crate::claim::{Batch, Claimer, chance};
+use crate::claim::{Batch, Claimer};
 use crate::error::{Error, Result};
 use crate::lease::Hold;
 use crate::store::Due;
@@ -97,7 +97,8 @@ impl Feed<'_> {
                     _ => {}
                 }
                 self.shared.found_empty(self.served);
-                let poll = chance(self.shared.options.poll);
+                // Not all at once, and not much more often than is asked for.
+                let poll = self.shared.options.poll.mul_f64(rand::random_range(0.9..1.0));
                 if self.wait(left_out.unwrap_or(poll).min(poll)).await {
                     self.claimer.look_at_head();
                 }
