@@ -15,6 +15,9 @@ use crate::status::Status;
 /// the queue.
 const CREWS: [(usize, usize, usize); 5] = [(1, 1, 2), (2, 1, 2), (8, 1, 4), (8, 4, 6), (8, 8, 8)];
 
+/// All are taken to be at work when this share of the jobs is done: one in so many.
+const BEGINNING: usize = 5;
+
 /// How often it is asked whether all jobs are gone.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -89,9 +92,10 @@ impl Drained {
 
     fn conflicts(&self) -> f64 {
         let [before, begun, after] = &self.status;
-        // Beside the jobs only leases go, and each claim has one. A fifth of them was before that.
-        let claims = (after.deleted() - before.deleted() - self.jobs) * 0.8;
-        100.0 * (after.conflicts() - begun.conflicts()) / claims
+        // Beside the jobs only leases go, and each claim has one.
+        let claims = after.deleted() - before.deleted() - self.jobs;
+        let at_work = claims * (1.0 - 1.0 / BEGINNING as f64);
+        100.0 * (after.conflicts() - begun.conflicts()) / at_work
     }
 
     fn conflicts_of_beginning(&self) -> f64 {
@@ -119,7 +123,7 @@ async fn drain(ground: &Ground, n: usize, (processes, each): (usize, usize)) -> 
         if left <= BOOKENDS {
             break;
         }
-        if begun.is_none() && left as usize <= n - n / 5 {
+        if begun.is_none() && left as usize <= n - n / BEGINNING {
             begun = Some(ground.status().await);
         }
         crew.check()?;

@@ -117,10 +117,10 @@ impl Store {
     }
 
     /// Closes leases under which nothing is left. What fails is no harm: such a lease runs out.
-    pub(crate) async fn close(&self, leases: &[(Arc<str>, Token)]) {
+    pub(crate) async fn close_leases(&self, leases: &[(Arc<str>, Token)]) {
         for (queue, token) in leases {
-            let _ =
-                self.write(SETTLING, Target::Leases, &transition::close_lease(queue, *token)).await;
+            let close = transition::close_lease(queue, *token);
+            let _ = self.write(SETTLING, Target::Leases, &close).await;
         }
     }
 

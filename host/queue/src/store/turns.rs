@@ -62,7 +62,8 @@ pub(crate) enum Found {
 const DOING: &str = "take a turn";
 
 impl Store {
-    /// A ticket. `None` when two met that made the document.
+    /// A ticket. `None` when two met that made the document, or the numbers have run out: the next
+    /// one will be good.
     pub(crate) async fn take_ticket(&self, queue: &str) -> Result<Option<i64>> {
         let taken = self.changed(&self.inner.turns, &transition::take_ticket(queue)).await;
         let taken = taken.map_err(|e| Error::from_driver(DOING, e))?;

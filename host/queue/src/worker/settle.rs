@@ -78,8 +78,8 @@ impl End {
         }
     }
 
-    /// It has been written, or is lost. Answers its lease, where it was the last one under it.
-    fn over(&self) -> Option<(Arc<str>, Token)> {
+    /// Counts it as written, or lost. Answers its lease, where it was the last one under it.
+    fn leave_lease(&self) -> Option<(Arc<str>, Token)> {
         (self.hold.settled(1) == 0).then(|| (self.hold.queue.clone(), self.hold.token))
     }
 
@@ -145,9 +145,9 @@ async fn write(shared: &Shared, batch: Vec<End>) {
         let (part, lost): (Vec<End>, Vec<End>) =
             part.into_iter().partition(|end| end.outcome.is_some() && end.may_be_held());
         let gone = lost.iter().filter(|end| end.was_taken_away());
-        let over: Vec<_> = gone.filter_map(End::over).collect();
+        let over: Vec<_> = gone.filter_map(End::leave_lease).collect();
         lost.iter().for_each(|end| say_lost(shared, end));
-        shared.store.close(&over).await;
+        shared.store.close_leases(&over).await;
         if part.is_empty() {
             continue;
         }
@@ -158,7 +158,7 @@ async fn write(shared: &Shared, batch: Vec<End>) {
                 shared.no_trouble();
                 let mut over = report(shared, part, &settled);
                 over.retain(|lease| !emptied.contains(lease));
-                shared.store.close(&over).await;
+                shared.store.close_leases(&over).await;
             }
             // A single one that the database will never take: the attempt has failed.
             Err(error) if !error.is_transient() && part.len() == 1 => {
@@ -217,7 +217,7 @@ fn report(shared: &Shared, part: Vec<End>, settled: &Settled) -> Vec<(Arc<str>, 
     let mut over = Vec::new();
     for (position, end) in part.into_iter().enumerate() {
         if settled.lost.contains(&position) {
-            over.extend(end.over());
+            over.extend(end.leave_lease());
             say_lost(shared, &end);
             continue;
         }
@@ -245,7 +245,7 @@ fn report(shared: &Shared, part: Vec<End>, settled: &Settled) -> Vec<(Arc<str>, 
             outcome: outcome.clone(),
             state,
         });
-        over.extend(end.over());
+        over.extend(end.leave_lease());
         shared.settled(1);
     }
     over
