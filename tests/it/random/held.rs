@@ -167,9 +167,6 @@ impl Player<'_> {
             let same = *answer == wanted || (asked && answer.is_some() && wanted.is_some());
             ensure!(same, "the end of {id}: the worker says {answer:?}, not {wanted:?}");
         }
-        if self.batches.get(&token).is_some_and(|batch| batch.open == 0) {
-            self.model.close(token);
-        }
         self.bury(token).await
     }
 
@@ -181,7 +178,8 @@ impl Player<'_> {
         self.end_pushed(token, all.collect()).await
     }
 
-    /// An attempt of a worker that was told that its lease is lost is cut off. Nothing is written.
+    /// An attempt of a worker that was told that its lease is lost is cut off. Nothing is written
+    /// to its job.
     pub(super) async fn cut_off(&mut self, token: Token, n: usize) -> Result<()> {
         let batch = self.batches.get_mut(&token).context("a worker")?;
         let ends = batch.ends(n).await?;
@@ -189,11 +187,12 @@ impl Player<'_> {
         self.bury(token).await
     }
 
-    /// A worker whose attempts are over ends.
+    /// A worker whose attempts are over ends, and so does its lease, whatever became of the jobs.
     async fn bury(&mut self, token: Token) -> Result<()> {
         if self.batches.get(&token).is_some_and(|batch| batch.open == 0)
             && let Some(batch) = self.batches.remove(&token)
         {
+            self.model.close(token);
             batch.running.ended().await?;
         }
         Ok(())
