@@ -27,6 +27,8 @@ mod random;
 
 mod verbs;
 
+mod finished;
+
 mod connect;
 
 mod bookend;

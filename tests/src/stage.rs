@@ -142,6 +142,21 @@ impl Stage {
         Ok(())
     }
 
+    /// What the collection's validator asks of a job that is put.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn validator(&self) -> Result<Document> {
+        let list = doc! { "listCollections": 1, "filter": { "name": "jobs" } };
+        let listed = self.database.run_command(list).await?;
+        let first = listed.get_document("cursor")?.get_array("firstBatch")?.first();
+        let options = first.and_then(Bson::as_document).context("the jobs")?;
+        let validator = options.get_document("options")?.get_document("validator")?;
+        let asks = |way: &Document| way.contains_key("$jsonSchema");
+        let mut ways = validator.get_array("$or")?.iter().filter_map(Bson::as_document);
+        ways.find(|way| asks(way)).cloned().context("a schema")
+    }
+
     /// Makes every waiting job due now.
     ///
     /// # Errors

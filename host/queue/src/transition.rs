@@ -301,16 +301,27 @@ fn name_after(from: State, event: Event) -> &'static str {
 /// The state after the end of an attempt, as an expression over the job's fields.
 fn state_after(event: impl Fn(bool, bool) -> Event) -> Bson {
     let name = |spent, cancelled| name_after(State::Running, event(spent, cancelled));
-    let max_attempts = Defaults::default().max_attempts;
-    let spent = doc! { "$gte": [
-        { "$ifNull": ["$attempts", 0] }, { "$ifNull": ["$max_attempts", max_attempts] },
-    ] };
     doc! { "$cond": [
         { "$gt": ["$cancel_at", null] },
         name(false, true),
-        { "$cond": [spent, name(true, false), name(false, false)] },
+        { "$cond": [spent(0), name(true, false), name(false, false)] },
     ] }
     .into()
+}
+
+/// Whether a job has none left after so many attempts more, as an expression over its fields.
+fn spent(more: i32) -> Document {
+    let max_attempts = Defaults::default().max_attempts;
+    doc! { "$gte": [
+        { "$add": [{ "$ifNull": ["$attempts", 0] }, more] },
+        { "$ifNull": ["$max_attempts", max_attempts] },
+    ] }
+}
+
+/// Of the jobs that `filter` finds, those that one more failed attempt is the end of.
+pub(crate) fn at_the_last(mut filter: Document) -> Document {
+    filter.insert("$expr", spent(1));
+    filter
 }
 
 fn count_attempt(record: Document) -> Vec<Document> {

@@ -50,14 +50,9 @@ async fn leased(stage: &Stage, job: &Document, model: &Model) -> Result<()> {
     Ok(())
 }
 
-/// The collection's validator lets it in.
+/// It is what the collection's validator asks of a job, claimed or not.
 async fn valid(stage: &Stage, job: &Document) -> Result<()> {
-    let list = doc! { "listCollections": 1, "filter": { "name": "jobs" } };
-    let listed = stage.database.run_command(list).await?;
-    let first = listed.get_document("cursor")?.get_array("firstBatch")?.first();
-    let options = first.and_then(Bson::as_document).context("a collection")?;
-    let validator = options.get_document("options")?.get_document("validator")?;
-    let invalid = doc! { "_id": job.get("_id"), "$nor": [validator] };
+    let invalid = doc! { "_id": job.get("_id"), "$nor": [stage.validator().await?] };
     ensure!(stage.jobs().count_documents(invalid).await? == 0, "the validator would refuse it");
     Ok(())
 }

@@ -192,7 +192,13 @@ pub(crate) fn verdict(job: &Job, outcome: &Outcome, consumer: &Arc<str>, chance:
                 Disposition::RetryAfter(delay) => delay.max(backoff),
                 Disposition::Retry | Disposition::Reject => backoff,
             };
-            Verdict::Fail { consumer: consumer.clone(), failure: failure.clone(), wait }
+            let last = match failure.disposition {
+                Disposition::Reject => true,
+                Disposition::Retry | Disposition::RetryAfter(_) => {
+                    job.attempt() >= job.max_attempts
+                }
+            };
+            Verdict::Fail { consumer: consumer.clone(), failure: failure.clone(), wait, last }
         }
         Outcome::Released { delay } => Verdict::Release { delay: *delay },
         Outcome::HandedBack => Verdict::HandBack,

@@ -188,6 +188,7 @@ impl Store {
     async fn condemn(&self, queue: &str, document: &bson::RawDocument, why: &Error) -> Result<u64> {
         let id = document.get("_id").ok().flatten().map(bson::raw::RawBson::from);
         let Some(id) = id.and_then(|id| Bson::try_from(id).ok()) else { return Ok(0) };
+        self.before_finish().await?;
         let condemn = transition::condemn(queue, id, &why.to_string(), is_full(document));
         self.write("set aside an unreadable job", Target::Jobs, &condemn).await
     }
@@ -241,6 +242,8 @@ impl Store {
     /// none when the lease was renewed or somebody else was quicker.
     pub(crate) async fn take_back(&self, queue: &str, lease: &ExpiredLease) -> Result<u64> {
         let steps = lease.steps(queue, self.begun(queue, lease).await?);
+        let held = held_filter(queue, lease.token, lease.jobs.clone());
+        self.before_deaths(transition::at_the_last(held)).await?;
         // Somebody else is at it, or died over it, or what it holds has changed: the next look finds it
         // again, if it is still there.
         match self.transact_within(TAKING_BACK, (Safety::Majority, 1), &steps).await {

@@ -2,7 +2,6 @@
 
 use bson::{Bson, DateTime, Document, doc};
 
-use super::setup::FINISHED_INDEX;
 use super::transact::Target;
 use super::{Store, read};
 use crate::error::Result;
@@ -34,6 +33,9 @@ pub struct Deaths {
 impl Store {
     /// The most frequent deaths first, `limit` of them at the most.
     pub(crate) async fn deaths(&self, queue: &str, limit: usize) -> Result<Vec<Deaths>> {
+        if !self.any_finished().await? {
+            return Ok(Vec::new());
+        }
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let text = |field: &str| {
             let is_text = doc! { "$eq": [{ "$type": field }, "string"] };
@@ -62,7 +64,7 @@ impl Store {
             doc! { "$sort": { "n": -1, "last": -1 } },
             doc! { "$limit": limit },
         ];
-        let groups = self.aggregate(Target::Jobs, pipeline, Some(FINISHED_INDEX)).await?;
+        let groups = self.aggregate(Target::Jobs, pipeline, None).await?;
         Ok(groups.iter().filter_map(deaths).collect())
     }
 }

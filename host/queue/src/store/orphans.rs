@@ -53,16 +53,21 @@ impl Store {
             leased.extend(self.leases_of(tokens).await?);
         }
         claims.retain(|orphans| !leased.contains(&key(&orphans.token)));
-        let mut mended = BTreeMap::new();
+        let (mut mended, mut failed) = (BTreeMap::new(), None);
         for Orphans { queue, token, consumer, ids } in claims {
             // A lease is made with its marks, and never again: one that is missing stays missing.
+            let orphans = doc! { "_id": { "$in": ids.clone() }, "queue": &queue };
+            self.before_deaths(transition::at_the_last(orphans)).await?;
             let expire = transition::expire_orphans(&queue, token, ids, &consumer);
-            let n = self.write(DOING, Target::Jobs, &expire).await?;
+            match self.write(DOING, Target::Jobs, &expire).await {
+                Ok(n) => *mended.entry(queue.clone()).or_default() += n,
+                // Whatever was written to it by hand keeps nobody else's job.
+                Err(error) => failed = Some(error),
+            }
             self.ring_beside(&queue, &[None]);
-            *mended.entry(queue).or_default() += n;
         }
         mended.retain(|_, n| *n > 0);
-        Ok(mended)
+        failed.map_or(Ok(mended), Err)
     }
 
     async fn old_claims(&self, age: Duration) -> Result<Vec<Orphans>> {

@@ -9,7 +9,6 @@ use futures_util::TryStreamExt;
 use mongodb::action::Find;
 use mongodb::options::{Hint, ReadConcern};
 
-use super::setup::FINISHED_INDEX;
 use super::transact::Target;
 use super::{CLAIM_INDEX, Store};
 use crate::error::{Error, Result};
@@ -67,14 +66,16 @@ impl Store {
                 .find(doc! { "queue": queue, "state": state.name() })
                 .sort(doc! { "priority": -1, "due": 1, "_id": 1 })
                 .hint(Hint::Name(CLAIM_INDEX.to_owned())),
+            State::Completed | State::Dead | State::Cancelled if !self.any_finished().await? => {
+                return Ok(Vec::new());
+            }
             State::Completed | State::Dead | State::Cancelled => self
                 .inner
                 .jobs
                 .find(doc! {
                     "queue": queue, "state": state.name(), "finished_at": { "$exists": true },
                 })
-                .sort(doc! { "finished_at": -1 })
-                .hint(Hint::Name(FINISHED_INDEX.to_owned())),
+                .sort(doc! { "finished_at": -1 }),
         };
         let mut found = find.limit(limit).await.map_err(|e| Error::from_driver(READING, e))?;
         let mut jobs = Vec::new();
@@ -156,11 +157,14 @@ impl Store {
         }
         let running = self.each_running(queue, usize::MAX, doc! { "_id": 1 }, |_| ()).await?;
         stats.running = running as u64;
+        if !self.any_finished().await? {
+            return Ok(stats);
+        }
         let finished = vec![
             doc! { "$match": { "queue": queue, "finished_at": { "$exists": true } } },
             doc! { "$group": { "_id": "$state", "n": { "$sum": 1_i64 } } },
         ];
-        for group in self.aggregate(Target::Jobs, finished, Some(FINISHED_INDEX)).await? {
+        for group in self.aggregate(Target::Jobs, finished, None).await? {
             let n = count(&group);
             match group.get_str("_id").map(str::parse) {
                 Ok(Ok(State::Completed)) => stats.completed = n,
@@ -192,10 +196,12 @@ impl Store {
         let failed = |e| Error::from_driver(READING, e);
         let jobs = &self.inner.jobs;
         let waiting = jobs.distinct("queue", doc! { "state": State::Ready.name() });
-        let finished = jobs.distinct("queue", doc! { "finished_at": { "$exists": true } });
         let running = self.inner.leases.distinct("queue", doc! {});
         let mut names = waiting.await.map_err(failed)?;
-        names.extend(finished.await.map_err(failed)?);
+        if self.any_finished().await? {
+            let finished = jobs.distinct("queue", doc! { "finished_at": { "$exists": true } });
+            names.extend(finished.await.map_err(failed)?);
+        }
         names.extend(running.await.map_err(failed)?);
         let names = names.into_iter().filter_map(|name| match name {
             Bson::String(name) => Some(name),
@@ -209,10 +215,11 @@ impl Store {
     pub(crate) async fn clear(&self, queue: &str) -> Result<u64> {
         const DOING: &str = "clear the queue";
         let mut removed = 0;
-        for filter in [
-            doc! { "queue": queue, "state": State::Ready.name() },
-            doc! { "queue": queue, "finished_at": { "$exists": true } },
-        ] {
+        let mut filters = vec![doc! { "queue": queue, "state": State::Ready.name() }];
+        if self.any_finished().await? {
+            filters.push(doc! { "queue": queue, "finished_at": { "$exists": true } });
+        }
+        for filter in filters {
             let answer = self.inner.jobs.delete_many(filter).await;
             removed += answer.map_err(|e| Error::from_write(DOING, e))?.deleted_count;
         }

@@ -29,9 +29,20 @@ pub(crate) struct Settlement {
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict {
     Remove,
-    Keep { output: Option<Payload>, retain: Duration },
-    Fail { consumer: Arc<str>, failure: Failure, wait: Duration },
-    Release { delay: Duration },
+    Keep {
+        output: Option<Payload>,
+        retain: Duration,
+    },
+    /// `last`: the job is dead of it.
+    Fail {
+        consumer: Arc<str>,
+        failure: Failure,
+        wait: Duration,
+        last: bool,
+    },
+    Release {
+        delay: Duration,
+    },
     HandBack,
 }
 
@@ -48,7 +59,7 @@ impl Settlement {
             Verdict::Keep { output, retain } => {
                 transition::complete_and_keep(&self.held(), output.as_ref(), *retain)
             }
-            Verdict::Fail { consumer, failure, wait } => {
+            Verdict::Fail { consumer, failure, wait, .. } => {
                 transition::fail(&self.held(), consumer, failure, *wait)
             }
             Verdict::Release { delay } => transition::release(&self.held(), *delay),
@@ -83,7 +94,7 @@ impl Store {
         batch: &[Settlement],
         emptied: &[(Arc<str>, Token)],
     ) -> Result<Settled> {
-        self.expire_kept(batch).await?;
+        self.index_for_ends(batch).await?;
         let mut left: Vec<usize> = (0..batch.len()).collect();
         let mut settled = Settled::default();
         loop {
@@ -126,7 +137,7 @@ impl Store {
 
     /// Settles one job and says what state it went to; `None` for one that was removed.
     pub(crate) async fn settle_one(&self, settlement: &Settlement) -> Result<Option<State>> {
-        self.expire_kept(std::slice::from_ref(settlement)).await?;
+        self.index_for_ends(std::slice::from_ref(settlement)).await?;
         match self.transact(SETTLING, Safety::Majority, &steps_of_one(settlement)).await {
             Ok(answers) => {
                 self.ring_for(&[settlement]);
@@ -153,10 +164,15 @@ impl Store {
         }
     }
 
-    /// What is kept for a while goes when that is over: also where the job was put by somebody who
-    /// didn't see to it.
-    async fn expire_kept(&self, settlements: &[Settlement]) -> Result<()> {
-        if !settlements.iter().any(|it| matches!(it.verdict, Verdict::Keep { .. })) {
+    /// The indexes that these ends need are there: what is over is found, and what is kept for a
+    /// while goes when that is over, also where the job was put by somebody who didn't see to it.
+    async fn index_for_ends(&self, settlements: &[Settlement]) -> Result<()> {
+        let keeps = |it: &Settlement| matches!(it.verdict, Verdict::Keep { .. });
+        let dies = |it: &Settlement| matches!(it.verdict, Verdict::Fail { last: true, .. });
+        if settlements.iter().any(|it| keeps(it) || dies(it)) {
+            self.before_finish().await?;
+        }
+        if !settlements.iter().any(keeps) {
             return Ok(());
         }
         match self.ensure(Extra::Expire).await {
@@ -234,6 +250,9 @@ impl Store {
 
     /// All dead jobs of the queue run again.
     pub(crate) async fn retry_dead(&self, queue: &str) -> Result<u64> {
+        if !self.any_finished().await? {
+            return Ok(0);
+        }
         let retry = transition::retry_dead(queue);
         let retried = self.write("retry dead jobs", Target::Jobs, &retry).await?;
         self.ring(queue, &[None]).await;
@@ -244,6 +263,7 @@ impl Store {
     /// state at the moment of either write.
     pub(crate) async fn cancel(&self, queue: &str, id: &JobId) -> Result<bool> {
         const DOING: &str = "cancel a job";
+        self.before_finish().await?;
         if self.write(DOING, Target::Jobs, &transition::cancel_ready(queue, id)).await? == 1 {
             return Ok(true);
         }

@@ -9,8 +9,6 @@ use crate::error::{Error, Result};
 
 /// Served by it: the claim (in its own order), the list and the count of what waits.
 pub(crate) const CLAIM_INDEX: &str = "claim";
-/// Served by it: the list and the count of what is over, the retry of all dead jobs.
-pub(super) const FINISHED_INDEX: &str = "finished";
 
 /// The version of documents and indexes that this library reads and writes.
 const VERSION: i32 = 2;
@@ -43,10 +41,11 @@ impl Store {
             let create = doc! { "createIndexes": collection, "indexes": indexes };
             database.run_command(create).await.map_err(|e| self.setup_failed(e))?;
         }
+        self.index_finished().await?;
         self.set_bookends().await.map_err(|e| self.setup_failed(e))?;
         self.hang_bell().await.map_err(|e| self.setup_failed(e))?;
         let version = doc! { "$set": { "version": VERSION } };
-        let marked = self.inner.meta.update_one(doc! { "_id": "schema" }, version).upsert(true);
+        let marked = self.inner.meta.update_one(schema(), version).upsert(true);
         marked.await.map_err(|e| self.setup_failed(e))?;
         Ok(())
     }
@@ -97,7 +96,7 @@ impl Store {
 
     /// The version that the collections are marked with, ours at the most; `None` when they aren't.
     async fn check_version(&self) -> Result<Option<i32>> {
-        let marked = self.inner.meta.find_one(doc! { "_id": "schema" }).await;
+        let marked = self.inner.meta.find_one(schema()).await;
         let marked = marked.map_err(|e| Error::from_driver(CHECKING, e))?;
         let version = marked.and_then(|it| it.get("version").and_then(Bson::as_i32));
         if let Some(newer) = version.filter(|version| *version > VERSION) {
@@ -105,6 +104,20 @@ impl Store {
             return Err(Error::NotReady { namespace: self.namespace(), why });
         }
         Ok(version)
+    }
+
+    /// Jobs may be over, and there is no index of them.
+    pub(super) async fn note_unindexed(&self) -> Result<()> {
+        let note = doc! { "$set": { UNINDEXED: true } };
+        let noted = self.inner.meta.update_one(schema(), note).await;
+        noted.map(|_| ()).map_err(|e| Error::from_write(CHECKING, e))
+    }
+
+    /// Whether that was noted.
+    pub(super) async fn is_unindexed(&self) -> Result<bool> {
+        let noted = self.inner.meta.find_one(schema()).await;
+        let noted = noted.map_err(|e| Error::from_driver(CHECKING, e))?;
+        Ok(noted.is_some_and(|it| it.get_bool(UNINDEXED).unwrap_or(false)))
     }
 
     fn not_ready(&self, why: &str) -> Error {
@@ -148,26 +161,27 @@ impl Store {
         lines.join("\n")
     }
 
-    /// Each beside the queries it serves. Partial, so that the hot path touches few: a put writes
-    /// one, a claim takes the job out of it, a completed job is in none. And few: each costs every
-    /// write, see `extras`.
+    /// Each beside the queries it serves. Partial: a put writes it, a claim takes the job out of it.
+    /// And no more than every queue needs: each costs every write, see `extras`.
     fn wanted_indexes(&self) -> [(String, Vec<Document>); 2] {
-        let jobs = vec![
-            doc! {
-                "name": CLAIM_INDEX, "key": { "queue": 1, "priority": -1, "due": 1, "_id": 1 },
-                "partialFilterExpression": { "state": "ready" },
-            },
-            doc! {
-                "name": FINISHED_INDEX, "key": { "queue": 1, "state": 1, "finished_at": -1 },
-                "partialFilterExpression": { "finished_at": { "$exists": true } },
-            },
-        ];
+        let jobs = vec![doc! {
+            "name": CLAIM_INDEX, "key": { "queue": 1, "priority": -1, "due": 1, "_id": 1 },
+            "partialFilterExpression": { "state": "ready" },
+        }];
         // The leases that have run out, oldest first.
         let leases = vec![doc! { "name": "until", "key": { "queue": 1, "until": 1 } }];
         let name = self.inner.jobs.name();
         [(name.to_owned(), jobs), (format!("{name}.leases"), leases)]
     }
 }
+
+/// The document, in the collection `.meta`, about the collections.
+fn schema() -> Document {
+    doc! { "_id": "schema" }
+}
+
+/// Its field that [`Store::note_unindexed`] sets.
+const UNINDEXED: &str = "unindexed";
 
 /// `create` or `collMod` with the validator. A document that got in without it can still be
 /// changed, for one: set aside ("moderate").
@@ -187,7 +201,7 @@ fn validator() -> Document {
         "payload": "$payload", "headers": "$headers", "saved": "$saved", "output": "$output",
     };
     let fits = doc! { "$lte": [{ "$bsonSize": contents }, CONTENTS] };
-    doc! { "$expr": fits, "$jsonSchema": {
+    let schema = doc! {
         "bsonType": "object",
         "required": ["queue", "state", "priority", "due", "payload"],
         "properties": {
@@ -220,7 +234,11 @@ fn validator() -> Document {
             "expire_at": { "bsonType": "date" },
             "cancel_at": { "bsonType": "date" },
         },
-    } }
+    };
+    // A claim changes nothing of what was looked at when the job was put: the server need not look at
+    // all of it again, nor copy a large payload to weigh it.
+    let claimed = doc! { "claim.token": { "$exists": true }, "saved": { "$exists": false } };
+    doc! { "$or": [claimed, { "$expr": fits, "$jsonSchema": schema }] }
 }
 
 /// What a record of an attempt says beside its words, where it says it: older ones don't.
