@@ -158,7 +158,8 @@ fn verdict(args: &Args, report: &Report) -> Result<()> {
     }
 }
 
-/// `MONGODB_URI`, or a private replica set of one.
+/// `MONGODB_URI`, or a private replica set of one with the settings that docs/performance.md
+/// recommends.
 async fn somewhere() -> Result<(Option<Mongod>, String)> {
     if let Ok(uri) = std::env::var("MONGODB_URI")
         && !uri.is_empty()
@@ -168,6 +169,7 @@ async fn somewhere() -> Result<(Option<Mongod>, String)> {
     let mut options = mongoqueue_mongod::Options::default();
     // As much cache as the backlog needs to stay in memory.
     options.cache_gib = 2.0;
+    options.forgets = true;
     let data = Data::Temporary(Places::from_env()?.temp);
     let mongod = Mongod::start(server::program().await?, data, options).await?;
     let uri = mongod.uri();

@@ -74,7 +74,8 @@ async function mongodb(folder, run) {
   mkdirSync(data);
   const port = await freePort();
   const here = ["--bind_ip", "127.0.0.1", "--port", `${port}`, "--replSet", "rivals"];
-  run(mongod(), ["--dbpath", data, "--wiredTigerCacheSizeGB", "2", ...here]);
+  const forgets = ["--setParameter", "minSnapshotHistoryWindowInSeconds=0"];
+  run(mongod(), ["--dbpath", data, "--wiredTigerCacheSizeGB", "2", ...forgets, ...here]);
   const uri = `mongodb://127.0.0.1:${port}`;
   await until("mongod", async () => {
     const client = await MongoClient.connect(`${uri}/?directConnection=true`);

@@ -153,7 +153,7 @@ impl Report {
             ("date", machine.date.clone()),
             ("mongoqueue", machine.version.to_owned()),
             ("wasmtime", machine.wasmtime.clone()),
-            ("server", format!("MongoDB {}, {}", machine.server, machine.topology)),
+            ("server", machine.served_by()),
             ("processor", format!("{}, {} cores", machine.processor, machine.cores)),
             ("memory", format!("{} GiB", machine.memory_gib)),
             ("kernel", machine.kernel.clone()),

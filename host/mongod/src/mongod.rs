@@ -38,13 +38,16 @@ pub struct Options {
     /// Memory for the server's cache, in GiB, at least 0.25. Default 0.5: enough for the indexes
     /// of millions of waiting jobs; mongod's own default is half of the machine's memory.
     pub cache_gib: f64,
+    /// Whether the server forgets old snapshots at once, rather than after five minutes: it writes
+    /// less, and nobody can read at a past time. Default: no.
+    pub forgets: bool,
     /// Whether `configureFailPoint` and its like are allowed, for tests. Default: no.
     pub test_commands: bool,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { port: None, cache_gib: 0.5, test_commands: false }
+        Options { port: None, cache_gib: 0.5, forgets: false, test_commands: false }
     }
 }
 

@@ -131,6 +131,7 @@ mod tests {
             kernel: "linux 6.7".to_owned(),
             server: "6.0.5".to_owned(),
             topology: "replica set of one".to_owned(),
+            history: Some(0),
         };
         let targets = judge(std::slice::from_ref(&part));
         let command = "bench --uri \"<x>\"".to_owned();
@@ -142,7 +143,7 @@ mod tests {
         let page = page(&report());
         for words in [
             "2027-01-31T09:30:00Z",
-            "MongoDB 6.0.5, replica set of one",
+            "MongoDB 6.0.5 (replica set of one, history of 0 s)",
             "<dt>wasmtime</dt><dd>48.0.1</dd>",
             "a &lt;worker&gt;",
             "<code>bench --uri &quot;&lt;x&gt;&quot;</code>",

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use bson::{DateTime, Document, doc};
+use bson::{Bson, DateTime, Document, doc};
 use serde::Serialize;
 
 use crate::error::Result;
@@ -34,7 +34,12 @@ pub struct Machine {
     pub server: String,
     /// A replica set of how many, or a sharded cluster.
     pub topology: String,
+    /// For how many seconds it keeps old snapshots, where it says so.
+    pub history: Option<i32>,
 }
+
+/// The server's parameter.
+const HISTORY: &str = "minSnapshotHistoryWindowInSeconds";
 
 impl Machine {
     /// With what the server says of itself.
@@ -43,7 +48,10 @@ impl Machine {
         let build = admin.run_command(doc! { "buildInfo": 1 }).await?;
         let hello = admin.run_command(doc! { "hello": 1 }).await?;
         let server = build.get_str("version").unwrap_or_default().to_owned();
-        Ok(Self { server, topology: topology(&hello), ..Self::here() })
+        // Not everybody may ask.
+        let asked = admin.run_command(doc! { "getParameter": 1, HISTORY: 1 }).await;
+        let history = asked.unwrap_or_default().get(HISTORY).and_then(Bson::as_i32);
+        Ok(Self { server, topology: topology(&hello), history, ..Self::here() })
     }
 
     /// Without a server.
@@ -68,16 +76,22 @@ impl Machine {
             },
             server: String::new(),
             topology: String::new(),
+            history: None,
         }
+    }
+
+    /// The server in a few words.
+    pub(super) fn served_by(&self) -> String {
+        let history = self.history.map(|seconds| format!(", history of {seconds} s"));
+        format!("MongoDB {} ({}{})", self.server, self.topology, history.unwrap_or_default())
     }
 
     /// In a line.
     pub fn words(&self) -> String {
-        let Self { version, wasmtime, processor, cores, memory_gib, .. } = self;
-        let Self { server, topology, kernel, .. } = self;
-        let server = match server.as_str() {
+        let Self { version, wasmtime, processor, cores, memory_gib, kernel, .. } = self;
+        let server = match self.server.as_str() {
             "" => String::new(),
-            server => format!("MongoDB {server} ({topology}), "),
+            _ => format!("{}, ", self.served_by()),
         };
         format!(
             "mongoqueue {version}, wasmtime {wasmtime}, {server}{processor}, {cores} cores, \

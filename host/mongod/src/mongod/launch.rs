@@ -87,6 +87,9 @@ pub(super) fn launch(program: &Program, home: &Home, port: u16, options: &Option
     arguments.push(format!("--replSet={}", primary::SET_NAME));
     let cache = options.cache_gib.max(SMALLEST_CACHE);
     arguments.push(format!("--wiredTigerCacheSizeGB={cache}"));
+    if options.forgets {
+        arguments.push("--setParameter=minSnapshotHistoryWindowInSeconds=0".to_owned());
+    }
     if options.test_commands {
         arguments.push("--setParameter=enableTestCommands=1".to_owned());
     }
