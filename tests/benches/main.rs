@@ -23,7 +23,7 @@ const USAGE: &str = "\
 --check            judge the targets, and end with exit code 1 when one is missed
 --quick            measure less of everything: to see that it works
 --only NAME,…      some parts alone
---jobs N           jobs of a drain (20,000)
+--jobs N           jobs of a drain (40,000)
 --runs N           how often each rate is measured (5)
 --payload BYTES    of a job (200)
 --waiting N        the most jobs of `backlog`, and those that stay waiting in `long` (100,000)

@@ -22,7 +22,7 @@ pub type Counter = fn(&mut dyn FnMut()) -> Allocated;
 pub struct Options {
     /// The parts by name; none stands for all. Default: none.
     pub only: Vec<String>,
-    /// Jobs of a drain. Default: 20,000.
+    /// Jobs of a drain. Default: 40,000.
     pub jobs: usize,
     /// How often each rate is measured; a warm-up comes before. Default: 5.
     pub runs: usize,
@@ -48,7 +48,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             only: Vec::new(),
-            jobs: 20_000,
+            jobs: 40_000,
             runs: 5,
             quick: false,
             payload: 200,

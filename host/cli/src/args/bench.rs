@@ -21,7 +21,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
 
-    /// How many jobs a drain has. Default: 20,000.
+    /// How many jobs a drain has. Default: 40,000.
     #[arg(long, value_name = "N", value_parser = count(10_000_000))]
     pub(crate) jobs: Option<usize>,
 
