@@ -61,7 +61,7 @@ pub struct WorkerOptions {
     /// How long running jobs may go on after a shutdown was asked for. Default: 20 s.
     pub grace: Duration,
     /// The most jobs of a queue that are claimed ahead of free slots; how many really are follows
-    /// the load. Default: 2,000.
+    /// the load; half of it beside other workers. Default: 2,000.
     pub prefetch: usize,
     /// How often, at most, one of the workers that share a collection looks for jobs that run under
     /// no lease, as in a collection restored without its leases, and gives them back. Reads the

@@ -249,8 +249,9 @@ impl Ahead {
         // A queue that has nothing waiting here when a slot comes free doesn't get it. So each is
         // good for its share of those that will, whatever the others have waiting.
         let share = if all < 1.0 { 0.0 } else { (all / shared.served.len() as f64).max(1.0) };
-        let moments = if others { 2.0 } else { 1.0 };
-        let ahead = ((own.max(share) * moments) as usize).min(self.most);
+        // Beside others no more than they may miss in the end.
+        let (moments, most) = if others { (2.0, self.most / 2) } else { (1.0, self.most) };
+        let ahead = ((own.max(share) * moments) as usize).min(most);
         let buffer = served.buffer();
         let (waiting, bytes) = (buffer.len() + marking, buffer.bytes());
         drop(buffer);
