@@ -211,5 +211,9 @@ async fn without_the_right_to_make_it_all_is_found_all_the_same() -> Result<()> 
     found(&queue, State::Dead).await?;
     // For every other process too, until somebody makes it.
     found(&MongoQueue::connect(&uri, options()).await?.queue("q")?, State::Dead).await?;
+    let indexes = async || root.collection::<Document>("jobs").list_index_names().await;
+    assert_eq!(indexes().await?, ["_id_", "claim"]);
+    MongoQueue::init(&bare.uri("root:secret@").await?, options()).await?;
+    assert_eq!(indexes().await?, ["_id_", "claim", "finished"]);
     Ok(())
 }

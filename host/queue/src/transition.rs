@@ -304,29 +304,35 @@ fn state_after(event: impl Fn(bool, bool) -> Event) -> Bson {
     doc! { "$cond": [
         { "$gt": ["$cancel_at", null] },
         name(false, true),
-        { "$cond": [spent(0), name(true, false), name(false, false)] },
+        { "$cond": [spent(attempts()), name(true, false), name(false, false)] },
     ] }
     .into()
 }
 
-/// Whether a job has none left after so many attempts more, as an expression over its fields.
-fn spent(more: i32) -> Document {
+/// Whether a job that had so many attempts has none left, as an expression over its fields.
+fn spent(attempts: Document) -> Document {
     let max_attempts = Defaults::default().max_attempts;
-    doc! { "$gte": [
-        { "$add": [{ "$ifNull": ["$attempts", 0] }, more] },
-        { "$ifNull": ["$max_attempts", max_attempts] },
-    ] }
+    doc! { "$gte": [attempts, { "$ifNull": ["$max_attempts", max_attempts] }] }
+}
+
+/// How many it had; those and one more.
+fn attempts() -> Document {
+    doc! { "$ifNull": ["$attempts", 0] }
+}
+
+fn one_more_attempt() -> Document {
+    doc! { "$add": [attempts(), 1] }
 }
 
 /// Of the jobs that `filter` finds, those that one more failed attempt is the end of.
 pub(crate) fn at_the_last(mut filter: Document) -> Document {
-    filter.insert("$expr", spent(1));
+    filter.insert("$expr", spent(one_more_attempt()));
     filter
 }
 
 fn count_attempt(record: Document) -> Vec<Document> {
     vec![
-        doc! { "$set": { "attempts": { "$add": [{ "$ifNull": ["$attempts", 0] }, 1] } } },
+        doc! { "$set": { "attempts": one_more_attempt() } },
         doc! { "$set": { "errors": record::append(record) } },
     ]
 }

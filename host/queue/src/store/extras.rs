@@ -126,23 +126,28 @@ impl Store {
     /// Whether any job may be over: without its index the server would read all that wait to find
     /// that there is none.
     pub(super) async fn any_finished(&self) -> Result<bool> {
+        Ok(self.has_finished_index().await? || self.is_unindexed().await?)
+    }
+
+    /// True as well in a process that has no right to make it, once it has noted that.
+    async fn has_finished_index(&self) -> Result<bool> {
         let made = &self.inner.made.finished;
         if made.load(Ordering::Acquire) {
             return Ok(true);
         }
         let failed = |e| Error::from_driver(LOOKING, e);
         let names = self.inner.jobs.list_index_names().await.map_err(failed)?;
-        if names.iter().any(|name| name == FINISHED_INDEX) {
+        let found = names.iter().any(|name| name == FINISHED_INDEX);
+        if found {
             made.store(true, Ordering::Release);
-            return Ok(true);
         }
-        self.is_unindexed().await
+        Ok(found)
     }
 
-    /// Makes the index where jobs are over and it is missing: a collection that was restored
-    /// without its indexes.
+    /// Makes the index where jobs are over and it is missing: nobody had the right, or the
+    /// collection was restored without it.
     pub(super) async fn index_finished(&self) -> Result<()> {
-        if self.any_finished().await? {
+        if self.has_finished_index().await? {
             return Ok(());
         }
         self.before_deaths(doc! { "finished_at": { "$exists": true } }).await
