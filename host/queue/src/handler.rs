@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::lease::{Attempt, CatchPanic};
+use crate::lease::{Attempt, catch_panic};
 use crate::outcome::Outcome;
 
 /// What [`Handler::handle`] returns.
@@ -58,7 +58,7 @@ where
 {
     fn handle(&self, attempt: Attempt) -> HandlerFuture<'_> {
         Box::pin(async move {
-            match CatchPanic::new((self.0)(attempt)).await {
+            match catch_panic((self.0)(attempt)).await {
                 Ok(ended) => ended.into(),
                 Err(panic) => Outcome::Failed(panic.into()),
             }

@@ -11,4 +11,4 @@ pub use run::RunError;
 
 pub(crate) use claimed::verdict;
 pub(crate) use hold::Hold;
-pub(crate) use run::CatchPanic;
+pub(crate) use run::catch_panic;

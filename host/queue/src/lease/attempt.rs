@@ -3,8 +3,6 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-use tokio_util::sync::CancellationToken;
-
 use super::Hold;
 use crate::error::{Error, Result};
 use crate::job::{Job, Progress, Token};
@@ -24,11 +22,6 @@ struct Inner {
     /// `None` for an attempt with no queue behind it.
     hold: Option<Arc<Hold>>,
     deadline: Option<Instant>,
-    /// The worker shuts down.
-    stop: CancellationToken,
-    /// Somebody asked for this job to be cancelled.
-    cancel: CancellationToken,
-    lost: CancellationToken,
     noted: Mutex<Noted>,
 }
 
@@ -42,28 +35,20 @@ impl Attempt {
     /// An attempt with no queue behind it, for a handler's own tests and to replay a job: what it
     /// reports and saves stays here.
     pub fn detached(job: Job) -> Self {
-        Self::new(job, Token::mint(), None, &CancellationToken::new())
+        Self::new(job, Token::mint(), None)
     }
 
-    /// An attempt under a lease; `stop` is told when the worker shuts down.
-    pub(crate) fn held(job: Job, hold: Arc<Hold>, stop: &CancellationToken) -> Self {
+    /// An attempt under a lease.
+    pub(crate) fn held(job: Job, hold: Arc<Hold>) -> Self {
         let token = hold.token;
-        let this = Self::new(job, token, Some(hold.clone()), stop);
-        hold.tell_to_stop(&this.inner.job.id, this.inner.cancel.clone());
-        if this.inner.job.cancel_at.is_some() {
-            this.inner.cancel.cancel();
-        }
-        this
+        Self::new(job, token, Some(hold))
     }
 
-    fn new(job: Job, token: Token, hold: Option<Arc<Hold>>, stop: &CancellationToken) -> Self {
+    fn new(job: Job, token: Token, hold: Option<Arc<Hold>>) -> Self {
         let noted = Noted { progress: job.progress.clone(), saved: job.saved.clone() };
         let inner = Inner {
             token,
             deadline: Instant::now().checked_add(job.timeout),
-            stop: stop.clone(),
-            cancel: CancellationToken::new(),
-            lost: hold.as_ref().map_or_else(CancellationToken::new, |h| h.lost().child_token()),
             noted: Mutex::new(noted),
             hold,
             job,
@@ -91,25 +76,37 @@ impl Attempt {
     /// True when somebody asked for the job to be cancelled, or the worker is shutting down:
     /// return soon.
     pub fn is_cancelled(&self) -> bool {
-        self.inner.stop.is_cancelled() || self.inner.cancel.is_cancelled()
+        let Some(hold) = &self.inner.hold else { return false };
+        let job = &self.inner.job;
+        job.cancel_at.is_some() || hold.stop().is_cancelled() || hold.is_told_to_stop(&job.id)
     }
 
     /// Done when [`is_cancelled`](Self::is_cancelled) becomes true.
     pub async fn cancelled(&self) {
+        let Some(hold) = &self.inner.hold else { return std::future::pending().await };
+        let job = &self.inner.job;
+        if job.cancel_at.is_some() {
+            return;
+        }
         tokio::select! {
-            () = self.inner.stop.cancelled() => {}
-            () = self.inner.cancel.cancelled() => {}
+            () = hold.stop().cancelled() => {}
+            () = hold.told_to_stop(&job.id) => {}
         }
     }
 
     /// True when the lease is lost: nothing that this attempt does counts any more.
     pub fn is_lost(&self) -> bool {
-        self.inner.lost.is_cancelled()
+        let hold = self.inner.hold.as_ref();
+        hold.is_some_and(|hold| hold.lost().is_cancelled() || hold.is_taken_away(&self.job().id))
     }
 
     /// Done when [`is_lost`](Self::is_lost) becomes true.
     pub async fn lost(&self) {
-        self.inner.lost.cancelled().await;
+        let Some(hold) = &self.inner.hold else { return std::future::pending().await };
+        tokio::select! {
+            () = hold.lost().cancelled() => {}
+            () = hold.taken_away(&self.inner.job.id) => {}
+        }
     }
 
     /// Says how far the work is, and extends the lease.
@@ -175,7 +172,7 @@ impl Attempt {
         if hold.store.note(doing, &write(&held)).await? {
             return Ok(());
         }
-        self.inner.lost.cancel();
+        hold.take_away(&job.id);
         Err(self.lease_lost())
     }
 

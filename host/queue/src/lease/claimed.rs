@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio_util::sync::CancellationToken;
-
 use super::{Attempt, Hold};
 use crate::check::duration_is_valid;
 use crate::error::{Error, Result};
@@ -25,7 +23,7 @@ pub struct Lease {
 
 impl Lease {
     pub(crate) fn new(hold: Arc<Hold>, job: Job) -> Self {
-        let attempt = Attempt::held(job, hold.clone(), &CancellationToken::new());
+        let attempt = Attempt::held(job, hold.clone());
         Self { attempt, hold, ours: true }
     }
 
@@ -162,7 +160,6 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.hold.forget(&self.job().id);
         // A panic is no decision to give the job back: let the lease run out and be counted.
         if !self.ours || std::thread::panicking() {
             return;

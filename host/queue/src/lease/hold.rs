@@ -1,10 +1,11 @@
 //! The lease of a batch, as this process holds it.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::breaks::{self, Break};
@@ -12,6 +13,9 @@ use crate::claim::Batch;
 use crate::error::Result;
 use crate::job::{JobId, Token};
 use crate::store::{Renewed, Store};
+
+/// Few, and most often none: nothing is kept for a job of which there is nothing to say.
+type Jobs = watch::Sender<HashSet<JobId>>;
 
 /// One lease over one or more claimed jobs.
 pub(crate) struct Hold {
@@ -23,7 +27,12 @@ pub(crate) struct Hold {
     /// asked: never later than the database's own view.
     until: Mutex<Instant>,
     lost: CancellationToken,
-    stops: Mutex<HashMap<JobId, CancellationToken>>,
+    /// Who holds it shuts down.
+    stop: CancellationToken,
+    /// Of its jobs, those that somebody asked to be cancelled.
+    to_stop: Jobs,
+    /// And those that the database said are no longer under it.
+    gone: Jobs,
     /// Jobs whose end has not been written.
     unsettled: AtomicUsize,
 }
@@ -39,7 +48,9 @@ impl Hold {
             length,
             until: Mutex::new(Instant::now()),
             lost: CancellationToken::new(),
-            stops: Mutex::default(),
+            stop: CancellationToken::new(),
+            to_stop: Jobs::default(),
+            gone: Jobs::default(),
             unsettled: AtomicUsize::new(1),
         }
     }
@@ -49,6 +60,12 @@ impl Hold {
         *lock(&hold.until) = far(batch.since, batch.lease);
         hold.unsettled.store(batch.jobs.len(), Ordering::Release);
         hold
+    }
+
+    /// `stop` is told when who holds it shuts down.
+    pub(crate) fn until_stopped(mut self, stop: &CancellationToken) -> Self {
+        self.stop = stop.clone();
+        self
     }
 
     /// Asks the database to let the lease last its length from now. False when it is gone: then
@@ -72,12 +89,7 @@ impl Hold {
                 let mut until = lock(&self.until);
                 *until = (*until).max(far(asked, by));
                 drop(until);
-                let stops = lock(&self.stops);
-                for id in &cancelled {
-                    if let Some(stop) = stops.get(id) {
-                        stop.cancel();
-                    }
-                }
+                add(&self.to_stop, cancelled);
                 Ok(true)
             }
         }
@@ -103,14 +115,34 @@ impl Hold {
         &self.lost
     }
 
-    /// `stop` is told when somebody asks for the job to be cancelled.
-    pub(crate) fn tell_to_stop(&self, id: &JobId, stop: CancellationToken) {
-        lock(&self.stops).insert(id.clone(), stop);
+    /// Done when who holds it shuts down.
+    pub(crate) fn stop(&self) -> &CancellationToken {
+        &self.stop
     }
 
-    /// The job's attempt is over.
-    pub(crate) fn forget(&self, id: &JobId) {
-        lock(&self.stops).remove(id);
+    /// True when somebody asked for the job to be cancelled.
+    pub(crate) fn is_told_to_stop(&self, id: &JobId) -> bool {
+        self.to_stop.borrow().contains(id)
+    }
+
+    /// Done when that becomes true.
+    pub(crate) async fn told_to_stop(&self, id: &JobId) {
+        holds(&self.to_stop, id).await;
+    }
+
+    /// The database said that the job is no longer under this lease, which stays for the others.
+    pub(crate) fn take_away(&self, id: &JobId) {
+        add(&self.gone, [id.clone()]);
+    }
+
+    /// True when it said so.
+    pub(crate) fn is_taken_away(&self, id: &JobId) -> bool {
+        self.gone.borrow().contains(id)
+    }
+
+    /// Done when that becomes true.
+    pub(crate) async fn taken_away(&self, id: &JobId) {
+        holds(&self.gone, id).await;
     }
 
     /// Jobs whose end has not been written.
@@ -122,6 +154,19 @@ impl Hold {
     pub(crate) fn settled(&self, n: usize) -> usize {
         self.unsettled.fetch_sub(n, Ordering::AcqRel).saturating_sub(n)
     }
+}
+
+fn add(jobs: &Jobs, more: impl IntoIterator<Item = JobId>) {
+    jobs.send_if_modified(|jobs| {
+        let before = jobs.len();
+        jobs.extend(more);
+        jobs.len() > before
+    });
+}
+
+async fn holds(jobs: &Jobs, id: &JobId) {
+    // Its sender outlives it.
+    let _ = jobs.subscribe().wait_for(|jobs| jobs.contains(id)).await;
 }
 
 /// A monotonic clock can't count to every time that a caller may name.

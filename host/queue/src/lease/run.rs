@@ -4,15 +4,13 @@
 use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Once;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
 use futures_util::FutureExt;
-use futures_util::future::CatchUnwind;
 
 use super::{Attempt, Lease};
 use crate::error::Error;
@@ -63,7 +61,7 @@ impl Lease {
     {
         let started = Instant::now();
         let attempt = self.attempt().clone();
-        let work = CatchPanic::new(work(attempt.clone()));
+        let work = catch_panic(work(attempt.clone()));
         let hold = self.hold().clone();
         let heartbeats = async {
             loop {
@@ -125,30 +123,20 @@ thread_local! {
     static BACKTRACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// A future whose panics are values, with the backtrace of where they started.
-pub(crate) struct CatchPanic<F> {
-    inner: Pin<Box<CatchUnwind<AssertUnwindSafe<F>>>>,
-}
-
-impl<F: Future> CatchPanic<F> {
-    pub(crate) fn new(inner: F) -> Self {
-        listen_to_panics();
-        Self { inner: Box::pin(AssertUnwindSafe(inner).catch_unwind()) }
-    }
-}
-
-impl<F: Future> Future for CatchPanic<F> {
-    type Output = Result<F::Output, Panic>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+/// A future's panics as values, with the backtrace of where they started.
+pub(crate) async fn catch_panic<F: Future>(inner: F) -> Result<F::Output, Panic> {
+    listen_to_panics();
+    let mut inner = pin!(AssertUnwindSafe(inner).catch_unwind());
+    let ended = poll_fn(|cx| {
         let before = CATCHING.replace(true);
-        let polled = self.inner.as_mut().poll(cx);
+        let polled = inner.as_mut().poll(cx);
         CATCHING.set(before);
-        polled.map_err(|panic| Panic {
-            message: message(panic.as_ref()),
-            backtrace: BACKTRACE.take(),
-        })
-    }
+        polled
+    });
+    ended.await.map_err(|panic| Panic {
+        message: message(panic.as_ref()),
+        backtrace: BACKTRACE.take(),
+    })
 }
 
 /// Only the panic hook sees the stack of a panic. Ours notes it where a panic is about to be

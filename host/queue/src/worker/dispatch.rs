@@ -15,21 +15,12 @@ use crate::outcome::Outcome;
 
 pub(super) async fn run(shared: Arc<Shared>, feeds: TaskTracker, ends: mpsc::Sender<End>) {
     let running = TaskTracker::new();
-    let mut turn = 0;
     // Only a job takes a slot: the feeds claim as many jobs as there are free ones.
     while some_wait(&shared).await
         && let Some(slot) = free_slot(&shared).await
     {
-        let Some((index, waiting)) = next(&shared, &mut turn) else { continue };
-        let (shared, ends) = (shared.clone(), ends.clone());
-        running.spawn(async move {
-            shared.at_work.fetch_add(1, Ordering::Relaxed);
-            let end = once::run(&shared, index, waiting).await;
-            shared.at_work.fetch_sub(1, Ordering::Relaxed);
-            give_back(&shared, index, slot);
-            // Waits while the database is slow to take the ends: nothing piles up.
-            let _ = ends.send(end).await;
-        });
+        let Some(first) = next(&shared) else { continue };
+        running.spawn(work_off(shared.clone(), first, slot, ends.clone()));
     }
     // A batch that is being claimed right now still comes in.
     feeds.wait().await;
@@ -38,14 +29,32 @@ pub(super) async fn run(shared: Arc<Shared>, feeds: TaskTracker, ends: mpsc::Sen
     running.wait().await;
 }
 
-/// Tells the job's own feed, which measures how fast its jobs are begun, and those that wait for a
-/// slot, as all share them.
-fn give_back(shared: &Shared, index: usize, slot: OwnedSemaphorePermit) {
-    drop(slot);
-    for (number, served) in shared.served.iter().enumerate() {
-        if number == index || served.waits.load(Ordering::Acquire) {
-            served.look.notify_one();
+/// Does that job in the slot, and then what waits, until nothing does.
+async fn work_off(
+    shared: Arc<Shared>,
+    first: (usize, Waiting),
+    slot: OwnedSemaphorePermit,
+    ends: mpsc::Sender<End>,
+) {
+    let (mut slot, mut following) = (Some(slot), Some(first));
+    while let Some((index, waiting)) = following {
+        shared.at_work.fetch_add(1, Ordering::Relaxed);
+        let end = once::run(&shared, index, waiting).await;
+        shared.at_work.fetch_sub(1, Ordering::Relaxed);
+        // Waits while the database is slow to take the ends: nothing piles up.
+        let _ = ends.send(end).await;
+        following = if shared.stop.is_cancelled() { None } else { next(&shared) };
+        if following.is_none() {
+            slot.take();
         }
+        tell_feeds(&shared, index);
+    }
+}
+
+/// A job of that queue is over.
+fn tell_feeds(shared: &Shared, index: usize) {
+    for (number, served) in shared.served.iter().enumerate() {
+        if number == index { served.ended_one() } else { served.another_ended() }
     }
 }
 
@@ -72,14 +81,14 @@ async fn some_wait(shared: &Shared) -> bool {
 }
 
 /// The next job, from the queue after the one that was served last.
-fn next(shared: &Shared, turn: &mut usize) -> Option<(usize, Waiting)> {
+fn next(shared: &Shared) -> Option<(usize, Waiting)> {
     let queues = shared.served.len();
-    let from = *turn;
+    let from = shared.turn.load(Ordering::Relaxed);
     (from..from + queues).map(|i| i % queues).find_map(|index| {
         let served = shared.served.get(index)?;
         let waiting = served.buffer().pop()?;
         served.begun.fetch_add(1, Ordering::Relaxed);
-        *turn = index + 1;
+        shared.turn.store(index + 1, Ordering::Relaxed);
         Some((index, waiting))
     })
 }
@@ -90,7 +99,7 @@ async fn hand_back_buffers(shared: &Shared, ends: &mpsc::Sender<End>) {
         loop {
             let waiting = served.buffer().pop();
             let Some(Waiting { job, hold }) = waiting else { break };
-            let attempt = Attempt::held(job, hold.clone(), &shared.stop);
+            let attempt = Attempt::held(job, hold.clone());
             let end = End::new(attempt, hold, Some(Outcome::HandedBack), Duration::ZERO);
             let _ = ends.send(end).await;
         }

@@ -63,8 +63,7 @@ struct Feed<'a> {
 
 impl Feed<'_> {
     async fn turn(&mut self) {
-        // Before the slots are counted, so that one that comes free in between is told of.
-        self.served.waits.store(true, Ordering::Release);
+        self.served.waits();
         let others = self.claimer.in_turns();
         if others && let Some(pause) = SAMPLE.checked_sub(self.filled.elapsed()) {
             // How fast the last claim is worked off isn't known yet, and a turn is dear.
@@ -79,7 +78,7 @@ impl Feed<'_> {
             self.wait(self.shared.options.poll).await;
             return;
         }
-        self.served.waits.store(false, Ordering::Release);
+        self.served.looks();
         let quiet = self.shared.quiet().filter(|_| self.marks.is_empty());
         match self.claimer.find(n).await {
             Ok(due) => {
@@ -178,7 +177,8 @@ impl Feed<'_> {
 }
 
 fn fill(shared: &Shared, served: &Served, batch: Batch) {
-    let hold = Arc::new(Hold::of_batch(&shared.store, &served.queue.name, &batch));
+    let hold = Hold::of_batch(&shared.store, &served.queue.name, &batch);
+    let hold = Arc::new(hold.until_stopped(&shared.stop));
     shared.hold(&hold);
     shared.claimed(batch.jobs.len());
     shared.say(|| WorkerEvent::Claimed {

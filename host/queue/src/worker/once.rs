@@ -14,7 +14,7 @@ const OWN_CUT: Duration = Duration::from_millis(500);
 /// Runs the job's handler until it ends, or until it must not go on.
 pub(super) async fn run(shared: &Shared, index: usize, waiting: Waiting) -> End {
     let Waiting { job, hold } = waiting;
-    let attempt = Attempt::held(job, hold.clone(), &shared.stop);
+    let attempt = Attempt::held(job, hold.clone());
     let Some(served) = shared.served.get(index) else {
         return End::new(attempt, hold, Some(Outcome::HandedBack), Duration::ZERO);
     };
@@ -24,6 +24,8 @@ pub(super) async fn run(shared: &Shared, index: usize, waiting: Waiting) -> End 
     }
     let started = Instant::now();
     let outcome = tokio::select! {
+        // Most are over at once: nothing else is set up for those.
+        biased;
         outcome = served.handler.handle(attempt.clone()) => Some(outcome),
         () = attempt.lost() => None,
         () = tokio::time::sleep(attempt.remaining().saturating_add(OWN_CUT)) => {

@@ -34,7 +34,7 @@ pub(super) struct End {
     attempt: Attempt,
     hold: Arc<Hold>,
     /// `None`: the lease was lost.
-    outcome: Option<Arc<Outcome>>,
+    outcome: Option<Outcome>,
     elapsed: Duration,
     /// A commit of this end stayed without an answer.
     unknown: bool,
@@ -47,20 +47,19 @@ impl End {
         outcome: Option<Outcome>,
         elapsed: Duration,
     ) -> Self {
-        hold.forget(&attempt.job().id);
         let limit = hold.store.payload_limit();
         let outcome = outcome.map(|outcome| {
             let mut outcome = within_limit(outcome, limit);
             if let Outcome::Failed(failure) = &mut outcome {
                 failure.evidence.of_worker(elapsed);
             }
-            Arc::new(outcome)
+            outcome
         });
         Self { attempt, hold, outcome, elapsed, unknown: false }
     }
 
     fn bytes(&self) -> usize {
-        match self.outcome.as_deref() {
+        match &self.outcome {
             Some(Outcome::Completed(output)) => output.as_ref().map_or(64, Payload::size),
             // A record is cut to about this.
             Some(Outcome::Failed(_)) => 24 * 1024,
@@ -190,7 +189,7 @@ async fn write_once(
 ) -> Result<Settled> {
     let settlements: Vec<Settlement> = part
         .iter()
-        .filter_map(|end| Some(end.settlement(shared, end.outcome.as_deref()?)))
+        .filter_map(|end| Some(end.settlement(shared, end.outcome.as_ref()?)))
         .collect();
     shared.store.settle(&settlements, emptied).await
 }
@@ -221,13 +220,14 @@ fn report(shared: &Shared, part: Vec<End>, settled: &Settled) -> Vec<(Arc<str>, 
             say_lost(shared, &end);
             continue;
         }
-        let Some(outcome) = &end.outcome else { continue };
+        over.extend(end.leave_lease());
+        let Some(outcome) = end.outcome else { continue };
         let job = end.attempt.job();
-        let state = match **outcome {
+        let state = match outcome {
             Outcome::Completed(_) => job.retain.map(|_| State::Completed),
             _ => settled.states.get(&job.id).copied(),
         };
-        shared.count(|summary| match **outcome {
+        shared.count(|summary| match outcome {
             Outcome::Completed(_) => summary.completed += 1,
             Outcome::Failed(_) => {
                 summary.failed += 1;
@@ -242,10 +242,9 @@ fn report(shared: &Shared, part: Vec<End>, settled: &Settled) -> Vec<(Arc<str>, 
             token: end.hold.token,
             attempt: job.attempt(),
             elapsed: end.elapsed,
-            outcome: outcome.clone(),
+            outcome: Arc::new(outcome),
             state,
         });
-        over.extend(end.leave_lease());
         shared.settled(1);
     }
     over
@@ -269,11 +268,11 @@ fn say_lost(shared: &Shared, end: &End) {
 /// The same end as a failure that can be written; as lost if it was such a failure already: then
 /// the lease runs out.
 fn unwritable(end: End, error: &Error) -> End {
-    let tried = matches!(end.outcome.as_deref(), Some(Outcome::Failed(f)) if f.kind == "host");
+    let tried = matches!(&end.outcome, Some(Outcome::Failed(f)) if f.kind == "host");
     let words = format!("the outcome could not be written: {error}");
     let mut failure = Failure::of_kind("host", words);
     failure.evidence.of_worker(end.elapsed);
-    let outcome = if tried { None } else { Some(Arc::new(Outcome::Failed(failure))) };
+    let outcome = if tried { None } else { Some(Outcome::Failed(failure)) };
     End { outcome, ..end }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct Shared {
     /// Cancelled: the grace is over.
     pub(super) cut: CancellationToken,
     pub(super) slots: Arc<Semaphore>,
+    /// The queue that is served next.
+    pub(super) turn: AtomicUsize,
     /// Told when a buffer got jobs.
     pub(super) filled: Notify,
     /// Told when a queue was found empty.
@@ -52,7 +54,9 @@ pub(super) struct Served {
     /// Jobs that got a slot, ever.
     pub(super) begun: AtomicU64,
     /// Its feed may be waiting for a slot.
-    pub(super) waits: AtomicBool,
+    waits: AtomicBool,
+    /// It has enough as long as more jobs than these wait in the buffer.
+    enough: AtomicUsize,
     /// Told when the feed should look again.
     pub(super) look: Notify,
     /// Found empty, with nothing claimed anywhere in this worker.
@@ -90,6 +94,8 @@ impl Buffer {
     }
 }
 
+const EIGHTH: usize = 8;
+
 /// A claimed job that waits for a slot.
 pub(super) struct Waiting {
     pub(super) job: Job,
@@ -104,6 +110,7 @@ impl Served {
             buffer: Mutex::default(),
             begun: AtomicU64::new(0),
             waits: AtomicBool::new(false),
+            enough: AtomicUsize::new(0),
             look: Notify::new(),
             drained: Mutex::default(),
             empty: AtomicBool::new(false),
@@ -117,6 +124,34 @@ impl Served {
 
     pub(super) fn drained(&self) -> Option<u64> {
         *lock(&self.drained)
+    }
+
+    /// Its feed counts what it has, and may then wait for a slot, or for a part of what waits here to
+    /// be begun: it need not be told of each job.
+    pub(super) fn waits(&self) {
+        let waiting = self.buffer().len();
+        self.enough.store(waiting - waiting.div_ceil(EIGHTH), Ordering::Release);
+        // Before the slots are counted, so that one that comes free in between is told of.
+        self.waits.store(true, Ordering::Release);
+    }
+
+    /// Its feed waits for no slot.
+    pub(super) fn looks(&self) {
+        self.waits.store(false, Ordering::Release);
+    }
+
+    /// One of its jobs is over.
+    pub(super) fn ended_one(&self) {
+        if self.buffer().len() <= self.enough.load(Ordering::Acquire) {
+            self.look.notify_one();
+        }
+    }
+
+    /// Another queue's job is over, and all share the slots.
+    pub(super) fn another_ended(&self) {
+        if self.waits.load(Ordering::Acquire) {
+            self.look.notify_one();
+        }
     }
 
     pub(super) fn buffer(&self) -> MutexGuard<'_, Buffer> {
@@ -135,6 +170,7 @@ impl Shared {
             store,
             consumer,
             slots: Arc::new(Semaphore::new(options.slots.min(Semaphore::MAX_PERMITS))),
+            turn: AtomicUsize::new(0),
             options,
             served,
             stop,

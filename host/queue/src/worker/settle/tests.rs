@@ -25,7 +25,7 @@ fn ends_too_late(store: &Store, jobs: usize) -> Result<(Arc<Hold>, Vec<End>)> {
     let batch = Batch { token: Token::mint(), jobs: jobs.clone(), lease: LEASE, since };
     let hold = Arc::new(Hold::of_batch(store, &"q".into(), &batch));
     let end = |job| {
-        let attempt = Attempt::held(job, hold.clone(), &CancellationToken::new());
+        let attempt = Attempt::held(job, hold.clone());
         End::new(attempt, hold.clone(), Some(Outcome::Completed(None)), Duration::ZERO)
     };
     let ends = jobs.into_iter().map(end).collect();
