@@ -34,13 +34,17 @@ impl Powers {
         self.config.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
     }
 
-    /// Gives a guest its clocks, and what folders it may read.
-    ///
-    /// # Errors
-    /// Where a folder can't be opened.
-    pub(crate) fn apply(&self, wasi: &mut WasiCtxBuilder) -> wasmtime::Result<()> {
+    /// Gives a guest its clocks.
+    pub(crate) fn clocks(&self, wasi: &mut WasiCtxBuilder) {
         let (wall, monotonic) = clock::of(self.clock.unwrap_or(CLOCK));
         wasi.wall_clock(wall).monotonic_clock(monotonic);
+    }
+
+    /// Gives a guest the folders that it may read.
+    ///
+    /// # Errors
+    /// Where one can't be opened.
+    pub(crate) fn open(&self, wasi: &mut WasiCtxBuilder) -> wasmtime::Result<()> {
         for (guest, host) in &self.folders {
             wasi.preopened_dir(host, guest, FsPerms::ReadOnly)?;
         }

@@ -239,12 +239,12 @@ impl Sandbox {
         time: Duration,
         input: &Input,
     ) -> wasmtime::Result<Store<Guest>> {
-        let limits = jobs.limits().clone();
+        let (hostcall, handles) = (jobs.limits().hostcall_bytes, jobs.limits().handles);
         let deadline = Instant::now().checked_add(time);
         let mut store = Store::new(self.engine(), Guest::new(jobs, deadline, input)?);
         store.limiter(|guest| guest.meter());
-        store.set_hostcall_fuel(limits.hostcall_bytes);
-        store.set_max_component_handles(limits.handles);
+        store.set_hostcall_fuel(hostcall);
+        store.set_max_component_handles(handles);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut context| look_up(&mut context));
         Ok(store)

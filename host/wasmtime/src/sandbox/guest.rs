@@ -11,7 +11,7 @@ use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::p2::{self, bindings as wasi};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView};
 use wasmtime_wasi::sockets::{WasiSockets, WasiSocketsView};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_config::{WasiConfig, WasiConfigVariables};
 use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
@@ -46,10 +46,12 @@ pub(crate) struct Input {
 
 pub(crate) struct Guest {
     table: ResourceTable,
-    wasi: WasiCtx,
     jobs: JobsCtx,
+    input: Input,
+    // Made when it is first asked for, as many guests ask for neither.
+    wasi: Option<WasiCtx>,
+    http: Option<Http>,
     config: WasiConfigVariables,
-    http: Http,
     meter: Meter,
     // `None` is later than any clock goes.
     deadline: Option<Instant>,
@@ -72,24 +74,19 @@ impl Guest {
         let (limits, powers) = (jobs.limits(), jobs.grants().powers());
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles);
-        let mut wasi = WasiCtx::builder();
-        wasi.stdout(Output::new(jobs.log().clone(), Source::Stdout))
-            .stderr(Output::new(jobs.log().clone(), Source::Stderr))
-            .args(&input.args)
-            .max_random_size(limits.random_bytes as u64)
-            // The interfaces are there, and every attempt to use them is denied.
-            .allow_tcp(false)
-            .allow_udp(false)
-            .allow_ip_name_lookup(false);
-        if !input.stdin.is_empty() {
-            wasi.stdin(MemoryInputPipe::new(input.stdin.clone()));
-        }
-        powers.apply(&mut wasi)?;
-        let (wasi, meter, cpu) = (wasi.build(), Meter::new(limits), limits.cpu);
+        // What may be missing is looked for before the guest begins.
+        let wasi = match powers.folders.is_empty() {
+            true => None,
+            false => {
+                let mut wasi = wasi_of(&jobs, input);
+                powers.open(&mut wasi)?;
+                Some(wasi.build())
+            }
+        };
+        let (meter, cpu, config) = (Meter::new(limits), limits.cpu, powers.variables());
+        let (input, http, ticks) = (input.clone(), None, 0);
         let random = limits.random_bytes as u64;
-        let http = Http::new(powers.clone(), jobs.log().clone(), limits);
-        let config = powers.variables();
-        Ok(Self { table, wasi, jobs, config, http, meter, deadline, cpu, random, ticks: 0 })
+        Ok(Self { table, jobs, input, wasi, http, config, meter, deadline, cpu, random, ticks })
     }
 
     pub(super) fn meter(&mut self) -> &mut dyn ResourceLimiter {
@@ -101,7 +98,8 @@ impl Guest {
     }
 
     pub(super) fn chance(&mut self) -> Chance<'_> {
-        Chance { source: self.wasi.random(), left: &mut self.random }
+        let wasi = self.wasi.get_or_insert_with(|| wasi_of(&self.jobs, &self.input).build());
+        Chance { source: wasi.random(), left: &mut self.random }
     }
 
     /// How long it has computed, to the precision of the clock.
@@ -136,14 +134,38 @@ impl JobsView for Guest {
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let ctx = self.wasi.get_or_insert_with(|| wasi_of(&self.jobs, &self.input).build());
+        WasiCtxView { ctx, table: &mut self.table }
     }
 }
 
 impl WasiHttpView for Guest {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        self.http.view(&mut self.table)
+        let jobs = &self.jobs;
+        let http = self.http.get_or_insert_with(|| {
+            Http::new(jobs.grants().powers().clone(), jobs.log().clone(), jobs.limits())
+        });
+        http.view(&mut self.table)
     }
+}
+
+/// WASI for one guest, all but its folders.
+fn wasi_of(jobs: &JobsCtx, input: &Input) -> WasiCtxBuilder {
+    let (log, limits) = (jobs.log(), jobs.limits());
+    let mut wasi = WasiCtx::builder();
+    wasi.stdout(Output::new(log.clone(), Source::Stdout))
+        .stderr(Output::new(log.clone(), Source::Stderr))
+        .args(&input.args)
+        .max_random_size(limits.random_bytes as u64)
+        // The interfaces are there, and every attempt to use them is denied.
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false);
+    if !input.stdin.is_empty() {
+        wasi.stdin(MemoryInputPipe::new(input.stdin.clone()));
+    }
+    jobs.grants().powers().clocks(&mut wasi);
+    wasi
 }
 
 /// All that a component can import. Of WASI: a clock, chance, stdio into the job's log, and what
