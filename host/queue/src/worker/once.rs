@@ -18,19 +18,20 @@ pub(super) async fn run(shared: &Shared, index: usize, waiting: Waiting) -> End 
     let Some(served) = shared.served.get(index) else {
         return End::new(attempt, hold, Some(Outcome::HandedBack), Duration::ZERO);
     };
+    let started = Instant::now();
     // It waited for its slot longer than its lease lasts.
-    if attempt.is_lost() || hold.until() <= Instant::now() {
+    if attempt.is_lost() || hold.until() <= started {
         return End::new(attempt, hold, None, Duration::ZERO);
     }
-    let started = Instant::now();
+    let late = async {
+        tokio::time::sleep(attempt.remaining().saturating_add(OWN_CUT)).await;
+    };
     let outcome = tokio::select! {
         // Most are over at once: nothing else is set up for those.
         biased;
         outcome = served.handler.handle(attempt.clone()) => Some(outcome),
         () = attempt.lost() => None,
-        () = tokio::time::sleep(attempt.remaining().saturating_add(OWN_CUT)) => {
-            Some(timed_out(attempt.job().timeout))
-        }
+        () = late => Some(timed_out(attempt.job().timeout)),
         () = shared.cut.cancelled() => Some(Outcome::HandedBack),
     };
     End::new(attempt, hold, outcome, started.elapsed())

@@ -83,8 +83,8 @@ impl End {
     }
 
     /// True when the claim may still be good.
-    fn may_be_held(&self) -> bool {
-        !self.attempt.is_lost() && self.hold.until() > Instant::now()
+    fn may_be_held(&self, now: Instant) -> bool {
+        !self.attempt.is_lost() && self.hold.until() > now
     }
 
     /// True when the database said that the job is no longer under its lease, which stays for the
@@ -141,8 +141,9 @@ async fn write(shared: &Shared, batch: Vec<End>) {
     let mut parts = vec![batch];
     let mut failures = 0;
     while let Some(part) = parts.pop() {
+        let now = Instant::now();
         let (part, lost): (Vec<End>, Vec<End>) =
-            part.into_iter().partition(|end| end.outcome.is_some() && end.may_be_held());
+            part.into_iter().partition(|end| end.outcome.is_some() && end.may_be_held(now));
         let gone = lost.iter().filter(|end| end.was_taken_away());
         let over: Vec<_> = gone.filter_map(End::leave_lease).collect();
         lost.iter().for_each(|end| say_lost(shared, end));

@@ -46,7 +46,7 @@ async fn a_lease_that_came_back_stays_for_the_job_that_was_given_up_under_it() -
     assert_eq!((shared.summary().lost, shared.unsettled()), (1, 1));
     // The heartbeat came through after all: for the database both jobs run under the lease.
     hold.renewed();
-    assert!(ends.iter().all(End::may_be_held));
+    assert!(ends.iter().all(|end| end.may_be_held(Instant::now())));
     assert_eq!(emptied(&ends), [], "the lease would go, with a job under it");
     // With both of them it may.
     let (hold, ends) = ends_too_late(&store, 2)?;
