@@ -1,7 +1,8 @@
 //! How many run at once, and from which queue.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use bson::doc;
@@ -263,5 +264,38 @@ async fn a_backlog_in_one_queue_keeps_no_other_waiting() -> Result<()> {
     assert_eq!(summary.completed, BACKLOG as u64 + 1);
     let before = before.load(Ordering::SeqCst);
     assert!(before < BACKLOG as usize, "the other queue waited for all of them");
+    stage.end().await
+}
+
+#[tokio::test]
+async fn others_have_their_turn_after_a_job_that_computed() -> Result<()> {
+    let stage = Stage::new().await?;
+    put(&stage, 100, PutOptions::default()).await?;
+    // As heartbeats and settlements would, in the only thread that there is.
+    let turns = Arc::new(AtomicUsize::new(0));
+    let counted = turns.clone();
+    let other = tokio::spawn(async move {
+        loop {
+            counted.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+        }
+    });
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let noted = seen.clone();
+    let handler = from_fn(move |_| {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_millis(1) {
+            std::hint::spin_loop();
+        }
+        noted.lock().unwrap_or_else(PoisonError::into_inner).push(turns.load(Ordering::SeqCst));
+        async { anyhow::Ok(()) }
+    });
+    let summary = drain(&stage, until_empty(1), handler).await?;
+    other.abort();
+    let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    assert_eq!((summary.completed, seen.len()), (100, 100));
+    // It may be the other's turn before or after the next job.
+    let later = |jobs: &[usize]| matches!(jobs, [first, .., third] if first < third);
+    assert!(seen.windows(3).all(later), "{seen:?}");
     stage.end().await
 }

@@ -133,10 +133,9 @@ pub(crate) async fn catch_panic<F: Future>(inner: F) -> Result<F::Output, Panic>
         CATCHING.set(before);
         polled
     });
-    ended.await.map_err(|panic| Panic {
-        message: message(panic.as_ref()),
-        backtrace: BACKTRACE.take(),
-    })
+    ended
+        .await
+        .map_err(|panic| Panic { message: message(panic.as_ref()), backtrace: BACKTRACE.take() })
 }
 
 /// Only the panic hook sees the stack of a panic. Ours notes it where a panic is about to be

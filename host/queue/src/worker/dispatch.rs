@@ -29,6 +29,10 @@ pub(super) async fn run(shared: Arc<Shared>, feeds: TaskTracker, ends: mpsc::Sen
     running.wait().await;
 }
 
+/// After a job that took longer, heartbeats and settlements have their turn: it may have computed all
+/// that time, and others wait for the thread.
+const TURN: Duration = Duration::from_micros(100);
+
 /// Does that job in the slot, and then what waits, until nothing does.
 async fn work_off(
     shared: Arc<Shared>,
@@ -41,8 +45,12 @@ async fn work_off(
         shared.at_work.fetch_add(1, Ordering::Relaxed);
         let end = once::run(&shared, index, waiting).await;
         shared.at_work.fetch_sub(1, Ordering::Relaxed);
+        let took = end.elapsed();
         // Waits while the database is slow to take the ends: nothing piles up.
         let _ = ends.send(end).await;
+        if took > TURN {
+            tokio::task::yield_now().await;
+        }
         following = if shared.stop.is_cancelled() { None } else { next(&shared) };
         if following.is_none() {
             slot.take();

@@ -58,6 +58,11 @@ impl End {
         Self { attempt, hold, outcome, elapsed, unknown: false }
     }
 
+    /// How long the attempt took.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
     fn bytes(&self) -> usize {
         match &self.outcome {
             Some(Outcome::Completed(output)) => output.as_ref().map_or(64, Payload::size),
@@ -188,10 +193,8 @@ async fn write_once(
     part: &[End],
     emptied: &[(Arc<str>, Token)],
 ) -> Result<Settled> {
-    let settlements: Vec<Settlement> = part
-        .iter()
-        .filter_map(|end| Some(end.settlement(shared, end.outcome.as_ref()?)))
-        .collect();
+    let settlements: Vec<Settlement> =
+        part.iter().filter_map(|end| Some(end.settlement(shared, end.outcome.as_ref()?))).collect();
     shared.store.settle(&settlements, emptied).await
 }
 

@@ -16,7 +16,7 @@ pub(super) struct Wall {
 
 pub(super) struct Monotonic {
     step: Duration,
-    /// A guest's clock begins with it: what the machine's says is nobody's business.
+    /// A guest's clock begins when it first needs one: what the machine's says is nobody's business.
     start: Instant,
 }
 
