@@ -53,7 +53,7 @@ async fn work_off(
         }
         following = if shared.stop.is_cancelled() { None } else { next(&shared) };
         if following.is_none() {
-            slot.take();
+            drop(slot.take());
         }
         tell_feeds(&shared, index);
     }

@@ -94,7 +94,8 @@ impl Buffer {
     }
 }
 
-const EIGHTH: usize = 8;
+/// A feed counts again when one in so many of the jobs that wait has been begun.
+const PART: usize = 8;
 
 /// A claimed job that waits for a slot.
 pub(super) struct Waiting {
@@ -127,10 +128,10 @@ impl Served {
     }
 
     /// Its feed counts what it has, and may then wait for a slot, or for a part of what waits here to
-    /// be begun: it need not be told of each job.
+    /// be begun: it need not be told of each job that ends.
     pub(super) fn waits(&self) {
         let waiting = self.buffer().len();
-        self.enough.store(waiting - waiting.div_ceil(EIGHTH), Ordering::Release);
+        self.enough.store(waiting - waiting.div_ceil(PART), Ordering::Release);
         // Before the slots are counted, so that one that comes free in between is told of.
         self.waits.store(true, Ordering::Release);
     }
