@@ -292,7 +292,7 @@ async fn others_have_their_turn_after_a_job_that_computed() -> Result<()> {
     });
     let summary = drain(&stage, until_empty(1), handler).await?;
     other.abort();
-    let seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    let seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
     assert_eq!((summary.completed, seen.len()), (100, 100));
     // It may be the other's turn before or after the next job.
     let later = |jobs: &[usize]| matches!(jobs, [first, .., third] if first < third);
