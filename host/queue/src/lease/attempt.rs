@@ -83,14 +83,13 @@ impl Attempt {
 
     /// Done when [`is_cancelled`](Self::is_cancelled) becomes true.
     pub async fn cancelled(&self) {
-        let Some(hold) = &self.inner.hold else { return std::future::pending().await };
-        let job = &self.inner.job;
-        if job.cancel_at.is_some() {
+        if self.is_cancelled() {
             return;
         }
+        let Some(hold) = &self.inner.hold else { return std::future::pending().await };
         tokio::select! {
             () = hold.stop().cancelled() => {}
-            () = hold.told_to_stop(&job.id) => {}
+            () = hold.told_to_stop(&self.inner.job.id) => {}
         }
     }
 

@@ -98,7 +98,7 @@ impl Guest {
     }
 
     pub(super) fn chance(&mut self) -> Chance<'_> {
-        let wasi = self.wasi.get_or_insert_with(|| wasi_of(&self.jobs, &self.input).build());
+        let wasi = made(&mut self.wasi, &self.jobs, &self.input);
         Chance { source: wasi.random(), left: &mut self.random }
     }
 
@@ -134,7 +134,7 @@ impl JobsView for Guest {
 
 impl WasiView for Guest {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let ctx = self.wasi.get_or_insert_with(|| wasi_of(&self.jobs, &self.input).build());
+        let ctx = made(&mut self.wasi, &self.jobs, &self.input);
         WasiCtxView { ctx, table: &mut self.table }
     }
 }
@@ -147,6 +147,11 @@ impl WasiHttpView for Guest {
         });
         http.view(&mut self.table)
     }
+}
+
+/// The guest's WASI, which is made now if it is asked for the first time.
+fn made<'a>(wasi: &'a mut Option<WasiCtx>, jobs: &JobsCtx, input: &Input) -> &'a mut WasiCtx {
+    wasi.get_or_insert_with(|| wasi_of(jobs, input).build())
 }
 
 /// WASI for one guest, all but its folders.
