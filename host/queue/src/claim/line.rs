@@ -20,7 +20,9 @@ pub(super) enum Stood {
 const TURN: Duration = Duration::from_millis(500);
 /// Between two looks at whose turn it is.
 const SHORTEST: Duration = Duration::from_millis(2);
-const LONGEST: Duration = Duration::from_millis(150);
+const LONGEST: Duration = Duration::from_millis(300);
+/// Who has so many turns before it won't have its own by the next look.
+const FAR: i64 = 3;
 
 pub(super) async fn stand(store: &Store, queue: &str, pace: &mut Pace) -> Result<Stood> {
     let Some(ticket) = store.take_ticket(queue).await? else { return Ok(Stood::PassedBy) };
@@ -45,8 +47,9 @@ pub(super) async fn stand(store: &Store, queue: &str, pace: &mut Pace) -> Result
         }
         let before = ticket.saturating_sub(turn.serving);
         tokio::time::sleep(pace.look_after(before, seen.since.elapsed())).await;
-        let Some(now) = look(store, queue, ticket).await? else { return Ok(Stood::PassedBy) };
-        turn = now;
+        if !look_again(store, queue, ticket, &mut turn).await? {
+            return Ok(Stood::PassedBy);
+        }
         if turn.serving != seen.serving {
             pace.saw(turn.serving.saturating_sub(seen.serving), seen.since.elapsed());
             seen = Seen::new(turn.serving);
@@ -54,6 +57,21 @@ pub(super) async fn stand(store: &Store, queue: &str, pace: &mut Pace) -> Result
     }
     let others = waited || turn.tickets > ticket;
     Ok(Stood::Turn { turn: Box::new(turn), others })
+}
+
+/// False where the line does not know the ticket. Who is far from it asks for a number alone.
+async fn look_again(store: &Store, queue: &str, ticket: i64, turn: &mut Turn) -> Result<bool> {
+    let is_far = |serving| (turn.serving..=ticket.saturating_sub(FAR)).contains(&serving);
+    if is_far(turn.serving)
+        && let Some(serving) = store.serving(queue).await?
+        && is_far(serving)
+    {
+        turn.serving = serving;
+        return Ok(true);
+    }
+    let Some(now) = look(store, queue, ticket).await? else { return Ok(false) };
+    *turn = now;
+    Ok(true)
 }
 
 /// `None` where the line does not know the ticket: somebody may have dropped them all.
@@ -90,10 +108,13 @@ impl Pace {
     }
 
     /// Who is next looks often, for nobody else can use the turn meanwhile; the others leave the
-    /// server alone. A line that stood still for so long is looked at less and less.
+    /// server alone. They look when half of the time is over: if all slept until their turns come, no
+    /// turn would ever take less than they think. A line that stood still for so long is looked at
+    /// less and less.
     fn look_after(&self, before: i64, stood: Duration) -> Duration {
         let turns = u32::try_from(before.saturating_sub(1)).unwrap_or(u32::MAX);
-        let wait = self.0.saturating_mul(turns).max(self.0 / 4).max(stood / 8);
+        let half = self.0.saturating_mul(turns) / 2;
+        let wait = half.max(self.0 / 4).max(stood / 8);
         wait.clamp(SHORTEST, LONGEST)
     }
 }
@@ -108,7 +129,7 @@ mod tests {
     fn the_nearer_the_turn_the_sooner_the_next_look() {
         let pace = Pace::default();
         assert_eq!(pace.look_after(1, NOW), SHORTEST);
-        assert_eq!(pace.look_after(3, NOW), Duration::from_millis(12));
+        assert_eq!(pace.look_after(3, NOW), Duration::from_millis(6));
         assert_eq!(pace.look_after(i64::MAX, NOW), LONGEST);
     }
 
@@ -120,7 +141,7 @@ mod tests {
         }
         let close =
             |wait: Duration, ms: u64| wait.abs_diff(Duration::from_millis(ms)).as_millis() < 2;
-        assert!(close(pace.look_after(3, NOW), 40), "{:?}", pace.look_after(3, NOW));
+        assert!(close(pace.look_after(5, NOW), 40), "{:?}", pace.look_after(5, NOW));
         assert!(close(pace.look_after(1, NOW), 5), "{:?}", pace.look_after(1, NOW));
         // Turns that were jumped over, and numbers that somebody wrote.
         pace.saw(i64::MAX, Duration::MAX);

@@ -43,6 +43,11 @@ impl Store {
         }
         self.index_finished().await?;
         self.set_bookends().await.map_err(|e| self.setup_failed(e))?;
+        // The first write would make it, and hold up all who begin at once.
+        match database.run_command(self.turns_made()).await {
+            Err(e) if !is_there(&e) => return Err(self.setup_failed(e)),
+            _ => {}
+        }
         self.hang_bell().await.map_err(|e| self.setup_failed(e))?;
         let version = doc! { "$set": { "version": VERSION } };
         let marked = self.inner.meta.update_one(schema(), version).upsert(true);
@@ -152,6 +157,7 @@ impl Store {
             command(doc! { "createIndexes": collection, "indexes": indexes });
         }
         self.bookends_set().into_iter().for_each(&mut command);
+        command(self.turns_made());
         command(self.bell_made());
         command(doc! { "insert": self.bell_name(), "documents": [Self::first_ring()] });
         let mark = doc! {
@@ -159,6 +165,11 @@ impl Store {
         };
         command(doc! { "update": self.inner.meta.name(), "updates": [mark] });
         lines.join("\n")
+    }
+
+    /// The command that makes the collection of turns.
+    fn turns_made(&self) -> Document {
+        doc! { "create": self.inner.turns.name() }
     }
 
     /// Each beside the queries it serves. Partial: a put writes it, a claim takes the job out of it.

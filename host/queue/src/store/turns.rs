@@ -96,6 +96,14 @@ impl Store {
         Ok(line.map(|line| read_turn(&turn.unwrap_or_default(), &line)))
     }
 
+    /// The ticket whose turn it is, and no more than that: half of the server's work. `None` where
+    /// nobody ever had a turn.
+    pub(crate) async fn serving(&self, queue: &str) -> Result<Option<i64>> {
+        let turn = self.inner.turns.find_one(doc! { "_id": queue }).await;
+        let turn = turn.map_err(|e| Error::from_driver(DOING, e))?;
+        Ok(turn.and_then(|turn| turn.get_i64("serving").ok()))
+    }
+
     /// Serves a later ticket than the one that is served; false when that one is no longer.
     pub(crate) async fn jump(&self, queue: &str, from: i64, to: i64) -> Result<bool> {
         let jump = transition::pass_turn(queue, (from, to), Document::new());
