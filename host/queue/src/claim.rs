@@ -21,6 +21,7 @@ use crate::job::{Claim, Job, State, Token};
 use crate::store::{Due, Found, NewClaim, Place, Store, Stretch, Turn};
 
 mod head;
+mod idle;
 mod line;
 
 use head::Head;
@@ -56,6 +57,8 @@ pub(crate) struct Claimer {
     company: bool,
     /// The last find got nothing.
     idle: bool,
+    /// The last look at the head of an idle queue took long.
+    head_is_dear: bool,
     /// The last find was not in turns.
     alone: bool,
     /// How long a turn takes.
@@ -118,6 +121,7 @@ impl Claimer {
             turns_until: None,
             company: false,
             idle: false,
+            head_is_dear: false,
             alone: true,
             pace: Pace::default(),
             last_ticket: None,
@@ -400,15 +404,6 @@ impl Claimer {
         let Some(end) = due.jobs.last().map(place_of) else { return Ok(None) };
         self.store.give_turn(&self.queue, turn, Found::Up(end, looked)).await?;
         Ok(Some(due))
-    }
-
-    /// Nobody who is idle stands in line to be told so. Those who were about are taken to be still.
-    async fn nothing_is_due(&mut self) -> Result<bool> {
-        let nothing = !self.store.is_any_due(&self.queue, Stretch::All).await?;
-        if nothing && self.company {
-            self.others_are_about();
-        }
-        Ok(nothing)
     }
 
     async fn ask_for_others(&mut self) -> Result<()> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use bson::{Bson, Document, doc};
 use mongoqueue::{PutOptions, Summary, WorkerOptions, from_fn};
-use mongoqueue_tests::{Running, Stage, eventually};
+use mongoqueue_tests::{FailPoint, Running, Stage, eventually};
 
 use super::{assert_empty, drain, put, until_empty, worker};
 
@@ -112,5 +112,43 @@ async fn who_is_idle_stands_in_line_when_there_is_something() -> Result<()> {
     running.events.finished().await?;
     assert!(tickets().await? > 2);
     running.stop().await?;
+    stage.end().await
+}
+
+/// Each look at the head takes long here, as where it is full of what was claimed lately.
+#[tokio::test]
+async fn of_those_who_are_idle_one_looks_at_a_head_that_is_dear() -> Result<()> {
+    let stage = Stage::private().await?;
+    line(&stage, 1_i64, 1_i64).await?;
+    done_by_one(&stage, 2).await?;
+    let slow = doc! { "failCommands": ["find"], "blockConnection": true, "blockTimeMS": 8 };
+    let fail = FailPoint::on(&stage, slow, None).await?;
+    let looks = doc! { "op": "query", "command.hint": "claim" };
+    stage.database.run_command(doc! { "profile": 1, "filter": &looks }).await?;
+    let options = WorkerOptions { poll: Duration::from_millis(10), ..WorkerOptions::default() };
+    let mut all = Vec::new();
+    for _ in 0..3 {
+        let handler = from_fn(async |_| anyhow::Ok(()));
+        all.push(Running::start(worker(&stage, options.clone(), handler)?));
+    }
+    let profile = stage.database.collection::<Document>("system.profile");
+    eventually("they look again and again", async || {
+        Ok((profile.count_documents(doc! {}).await? >= 200).then_some(()))
+    })
+    .await?;
+    let at_head = profile.count_documents(doc! { "command.min": { "$exists": false } }).await?;
+    let others = profile.count_documents(doc! { "command.min": { "$exists": true } }).await?;
+    assert!(at_head * 4 < others, "{at_head} at the head, {others} beside it");
+
+    // In front of the last claim, and behind it.
+    let queue = stage.queue()?;
+    for priority in [7, 0] {
+        let id = queue.put(doc! {}).priority(priority).await?.id;
+        eventually("it is done", async || Ok(queue.get(&id).await.is_err().then_some(()))).await?;
+    }
+    fail.off().await?;
+    for running in all {
+        running.stop().await?;
+    }
     stage.end().await
 }

@@ -28,6 +28,11 @@ impl Place {
         Self { due: DateTime::from_millis(due), id: Bson::MinKey, ..self }
     }
 
+    /// Where its priority begins.
+    pub(crate) fn first_of_priority(self) -> Self {
+        Self { due: DateTime::MIN, id: Bson::MinKey, ..self }
+    }
+
     /// That of a job.
     pub(crate) fn is_exact(&self) -> bool {
         self.id != Bson::MinKey
@@ -110,6 +115,12 @@ impl Store {
         Ok(self.write(DOING, Target::Turns, &jump).await? == 1)
     }
 
+    /// Says that the head is being looked at; false when somebody else has just said so.
+    pub(crate) async fn look_at_head(&self, queue: &str, turn: &Turn) -> Result<bool> {
+        let look = transition::look_at_head(queue, turn.head);
+        Ok(self.write(DOING, Target::Turns, &look).await? == 1)
+    }
+
     /// Gives a turn back. Where it was jumped over meanwhile, nothing comes of it.
     pub(crate) async fn give_turn(&self, queue: &str, turn: &Turn, found: Found) -> Result<()> {
         let (next, more) = match found {
@@ -140,7 +151,9 @@ pub(crate) struct Turn {
     /// Where it was when somebody last looked at the head: what lies before that is marked by now, or
     /// came in front.
     pub(crate) before: Option<Place>,
-    /// Nobody has looked at the head for a while.
+    /// When somebody last looked at the head.
+    head: Option<DateTime>,
+    /// Nobody has for a while.
     pub(crate) head_is_due: bool,
     /// What the claimer before found is likely still being marked: who looks at the head finds it
     /// again.
@@ -177,6 +190,7 @@ fn read_turn(turn: &Document, line: &Document) -> Turn {
         empty: Some(number(turn, "empty")).filter(|it| *it <= tickets).unwrap_or_default(),
         place: place("place"),
         before: place("before"),
+        head: turn.get_datetime("head").ok().copied(),
         head_is_due: before("head").is_none_or(|before| before > LOOK_AT_HEAD),
         being_marked: before("given").is_some_and(|before| before < MARKING),
     }

@@ -6,7 +6,7 @@
 //!   ended, when that was; when the head was looked at, and where the last claim had ended then; the
 //!   last ticket whose holder need not look any more.
 
-use bson::{Document, doc};
+use bson::{DateTime, Document, doc};
 
 use super::{Change, Reach, Transition};
 
@@ -65,4 +65,13 @@ pub(crate) fn found(place: Document, at_head: bool) -> Document {
 /// Nothing was due: all tickets up to `last`, which were there before the look, are answered.
 pub(crate) fn found_nothing(last: i64) -> Document {
     doc! { "empty": last, "head": "$$NOW" }
+}
+
+/// The head is being looked at, and nobody has since then.
+pub(crate) fn look_at_head(queue: &str, since: Option<DateTime>) -> Transition {
+    Transition {
+        filter: doc! { "_id": queue, "head": since },
+        change: Change::Update(vec![doc! { "$set": { "head": "$$NOW" } }]),
+        reach: Reach::One,
+    }
 }
