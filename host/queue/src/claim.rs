@@ -50,8 +50,8 @@ pub(crate) struct Claimer {
     at_once: usize,
     place: Option<Place>,
     head: Head,
-    /// The last find got nothing from its place, and did not look at the head.
-    head_left_out: bool,
+    /// The last find got nothing, and did not look at the head: somebody is to do that after so long.
+    head_left_out: Option<Duration>,
     turns_until: Option<Instant>,
     /// The last turn was had beside others.
     company: bool,
@@ -117,7 +117,7 @@ impl Claimer {
             at_once,
             place: None,
             head: Head::new(),
-            head_left_out: false,
+            head_left_out: None,
             turns_until: None,
             company: false,
             idle: false,
@@ -161,7 +161,7 @@ impl Claimer {
     /// while this is being marked.
     pub(crate) async fn find(&mut self, n: usize) -> Result<Due> {
         self.take_back().await?;
-        self.head_left_out = false;
+        self.head_left_out = None;
         if n == 1 && self.met > 0 {
             return self.find_one().await;
         }
@@ -195,7 +195,7 @@ impl Claimer {
             Some(end) => self.place = Some(end.before(ON_ITS_WAY)),
             // All that was due has been seen, if the head was.
             None => {
-                let now = self.store.now_if_known().filter(|_| !self.head_left_out);
+                let now = self.store.now_if_known().filter(|_| self.head_left_out.is_none());
                 self.place = self.place.take().map(|place| match now {
                     Some(due) => Place { due, ..place }.before(ON_ITS_WAY),
                     None => place,
@@ -212,7 +212,7 @@ impl Claimer {
 
     /// When the last find got nothing and did not look at the head: how long until that may be done.
     pub(crate) fn head_left_out(&self) -> Option<Duration> {
-        self.head_left_out.then(|| self.head.left())
+        self.head_left_out
     }
 
     /// True when the next look may find again what is being marked now.
@@ -240,6 +240,12 @@ impl Claimer {
         self.head.want();
     }
 
+    /// The same, whatever that costs, and whoever else may look there.
+    pub(crate) fn look_itself(&mut self) {
+        self.head_is_dear = false;
+        self.look_at_head();
+    }
+
     /// Waits until something is seen in front of the place, if need be for ever.
     pub(crate) async fn something_in_front(&mut self) {
         self.head.found().await;
@@ -258,7 +264,7 @@ impl Claimer {
             let jobs = self.store.take_back(&self.queue, &lease).await?;
             if jobs > 0 {
                 self.took_back.push(TookBack { consumer: lease.consumer, jobs });
-                self.look_at_head();
+                self.look_itself();
             }
         }
         self.take_back_at = Instant::now() + TAKE_BACK_EVERY;
@@ -305,7 +311,7 @@ impl Claimer {
             true => tokio::try_join!(find, self.ask_for_others())?.0,
             false => find.await?,
         };
-        self.head_left_out = due.jobs.is_empty();
+        self.head_left_out = due.jobs.is_empty().then(|| self.head.left());
         Ok(due)
     }
 

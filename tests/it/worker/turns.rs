@@ -1,9 +1,11 @@
 //! Claimers in line: what dead ones, and documents that are no turns, do to those that live.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use anyhow::Result;
 use bson::{Bson, Document, doc};
+use mongodb::Collection;
 use mongoqueue::{PutOptions, Summary, WorkerOptions, from_fn};
 use mongoqueue_tests::{FailPoint, Running, Stage, eventually};
 
@@ -150,5 +152,53 @@ async fn of_those_who_are_idle_one_looks_at_a_head_that_is_dear() -> Result<()> 
     for running in all {
         running.stop().await?;
     }
+    stage.end().await
+}
+
+/// Others say all the time that they have just looked at the head.
+async fn looked_at_by_others(turns: Collection<Document>) -> Result<Infallible> {
+    loop {
+        let looked = vec![doc! { "$set": { "head": "$$NOW" } }];
+        turns.update_one(doc! { "_id": "q" }, looked).await?;
+    }
+}
+
+#[tokio::test]
+async fn who_is_to_end_with_the_queue_looks_at_a_dear_head_itself() -> Result<()> {
+    let stage = Stage::private().await?;
+    line(&stage, 1_i64, 1_i64).await?;
+    done_by_one(&stage, 2).await?;
+    // Somebody before it, so that it is not alone.
+    line(&stage, 100_i64, 100_i64).await?;
+    let slow = doc! { "failCommands": ["find"], "blockConnection": true, "blockTimeMS": 8 };
+    let fail = FailPoint::on(&stage, slow, None).await?;
+    let around =
+        doc! { "op": "query", "command.hint": "claim", "command.min": { "$exists": true } };
+    stage.database.run_command(doc! { "profile": 1, "filter": around }).await?;
+    let others = tokio::spawn(looked_at_by_others(stage.turns()));
+
+    let (let_go, gate) = tokio::sync::watch::channel(false);
+    let handler = from_fn(move |_| {
+        let mut gate = gate.clone();
+        async move { gate.wait_for(|open| *open).await.map(|_| ()) }
+    });
+    put(&stage, 1, PutOptions::default()).await?;
+    let options = WorkerOptions { poll: Duration::from_millis(10), ..until_empty(4) };
+    let running = tokio::spawn(worker(&stage, options, handler)?.run(std::future::pending()));
+    let profile = stage.database.collection::<Document>("system.profile");
+    eventually("it looks around again and again", async || {
+        Ok((profile.count_documents(doc! {}).await? >= 50).then_some(()))
+    })
+    .await?;
+    // In front of all that was claimed.
+    let hour = 3_600_000;
+    let before = bson::DateTime::from_millis(bson::DateTime::now().timestamp_millis() - hour);
+    let late = doc! { "queue": "q", "state": "ready", "priority": 0, "due": before, "payload": {} };
+    stage.jobs().insert_one(late).await?;
+    let_go.send(true)?;
+    let summary = running.await??;
+    others.abort();
+    assert_eq!(summary.completed, 2);
+    fail.off().await?;
     stage.end().await
 }

@@ -13,14 +13,19 @@ use crate::store::{Place, Stretch};
 /// A look at the head that took longer is left to one: it walked over a hundred thousand keys or so,
 /// or the server is far or busy, which the looks beside it don't make worse.
 const DEAR: Duration = Duration::from_millis(5);
+/// When who leaves it to others is to look at the head.
+const LEFT_TO_OTHERS: Duration = Duration::MAX;
 
 impl Claimer {
     /// Nobody who is idle stands in line to be told so. Those who were about are taken to be still.
     pub(super) async fn nothing_is_due(&mut self) -> Result<bool> {
-        let any = match self.last_place().await? {
+        let place = self.last_place().await?;
+        let left_out = place.is_some();
+        let any = match place {
             Some(place) => self.is_any_around(place).await?,
             None => self.is_any().await?,
         };
+        self.head_left_out = (left_out && !any).then_some(LEFT_TO_OTHERS);
         if !any && self.company {
             self.others_are_about();
         }

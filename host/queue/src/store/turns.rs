@@ -170,17 +170,17 @@ impl Turn {
 
 /// While they are busy, the claimers of a queue look at its head once in this time, whoever's turn
 /// it is then.
-const LOOK_AT_HEAD: i64 = 1_000;
+const LOOK_AT_HEAD: u64 = 1_000;
 /// Marking a batch takes no longer than this on a busy server, in milliseconds.
-const MARKING: i64 = 100;
+const MARKING: u64 = 100;
 
 fn read_turn(turn: &Document, line: &Document) -> Turn {
     let number = |of: &Document, field: &str| of.get_i64(field).unwrap_or_default();
     let tickets = number(line, "tickets");
-    // From then until it was read, in milliseconds.
-    let before = |field: &str| {
+    // From then until it was read, or the other way round, in milliseconds: clocks are set back.
+    let between = |field: &str| {
         let now = turn.get_datetime("now").ok()?.timestamp_millis();
-        Some(now - turn.get_datetime(field).ok()?.timestamp_millis())
+        Some(turn.get_datetime(field).ok()?.timestamp_millis().abs_diff(now))
     };
     let place = |field: &str| Place::read(turn.get_document(field).ok()?, "id");
     Turn {
@@ -191,8 +191,8 @@ fn read_turn(turn: &Document, line: &Document) -> Turn {
         place: place("place"),
         before: place("before"),
         head: turn.get_datetime("head").ok().copied(),
-        head_is_due: before("head").is_none_or(|before| before > LOOK_AT_HEAD),
-        being_marked: before("given").is_some_and(|before| before < MARKING),
+        head_is_due: between("head").is_none_or(|it| it > LOOK_AT_HEAD),
+        being_marked: between("given").is_some_and(|it| it < MARKING),
     }
 }
 

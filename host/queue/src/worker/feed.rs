@@ -91,7 +91,7 @@ impl Feed<'_> {
                 let end = quiet.filter(|_| self.shared.options.until_empty);
                 match (end, left_out) {
                     // It may be the end: only the head can tell.
-                    (Some(_), Some(_)) => return self.claimer.look_at_head(),
+                    (Some(_), Some(_)) => return self.claimer.look_itself(),
                     (Some(claims), None) if drained(self.shared, self.served, claims) => return,
                     _ => {}
                 }
