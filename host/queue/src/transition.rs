@@ -26,7 +26,7 @@ pub(crate) use lease::{
 pub(crate) use lock::{acquire, keep, let_go};
 pub(crate) use record::as_recorded;
 pub(crate) use turn::{
-    begin_line, found, found_nothing, look_at_head, pass_turn, take_ticket, tickets_of,
+    announce_look, begin_line, found, found_nothing, pass_turn, take_ticket, tickets_of,
 };
 
 /// One conditional write.

@@ -117,14 +117,18 @@ async fn who_is_idle_stands_in_line_when_there_is_something() -> Result<()> {
     stage.end().await
 }
 
-/// Each look at the head takes long here, as where it is full of what was claimed lately.
+/// As where the head is full of what was claimed lately.
+async fn looks_are_slow(stage: &Stage) -> Result<FailPoint<'_>> {
+    let slow = doc! { "failCommands": ["find"], "blockConnection": true, "blockTimeMS": 8 };
+    FailPoint::on(stage, slow, None).await
+}
+
 #[tokio::test]
 async fn of_those_who_are_idle_one_looks_at_a_head_that_is_dear() -> Result<()> {
     let stage = Stage::private().await?;
     line(&stage, 1_i64, 1_i64).await?;
     done_by_one(&stage, 2).await?;
-    let slow = doc! { "failCommands": ["find"], "blockConnection": true, "blockTimeMS": 8 };
-    let fail = FailPoint::on(&stage, slow, None).await?;
+    let fail = looks_are_slow(&stage).await?;
     let looks = doc! { "op": "query", "command.hint": "claim" };
     stage.database.run_command(doc! { "profile": 1, "filter": &looks }).await?;
     let options = WorkerOptions { poll: Duration::from_millis(10), ..WorkerOptions::default() };
@@ -170,8 +174,7 @@ async fn who_is_to_end_with_the_queue_looks_at_a_dear_head_itself() -> Result<()
     done_by_one(&stage, 2).await?;
     // Somebody before it, so that it is not alone.
     line(&stage, 100_i64, 100_i64).await?;
-    let slow = doc! { "failCommands": ["find"], "blockConnection": true, "blockTimeMS": 8 };
-    let fail = FailPoint::on(&stage, slow, None).await?;
+    let fail = looks_are_slow(&stage).await?;
     let around =
         doc! { "op": "query", "command.hint": "claim", "command.min": { "$exists": true } };
     stage.database.run_command(doc! { "profile": 1, "filter": around }).await?;

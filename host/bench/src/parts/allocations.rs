@@ -24,7 +24,7 @@ const JOBS: usize = 5_000;
 const LARGE_JOBS: usize = 14;
 const LARGE: usize = (1 << 20) - 1_024;
 /// Drains of these. The least counts: what the driver does by its own clock is in some of them.
-const LARGE_DRAINS: usize = 7;
+const LARGE_DRAINS: usize = 20;
 /// Before them: connections are opened, statements and buffers are made once.
 const WARM_UP: usize = 20;
 
@@ -64,8 +64,8 @@ pub(super) async fn measure(ground: &Ground, options: &Options) -> Result<Part> 
     }
     let copies: Vec<f64> = match times.as_slice() {
         [driver, _, fresh] => {
-            // To a hundredth: a few bytes more are a longer number somewhere, not a part of a copy.
-            let copies = |(ours, theirs)| f64::round(100.0 * (ours - theirs)) / 100.0;
+            // To a thousandth: a byte more is a longer number somewhere, not a part of a copy.
+            let copies = |(ours, theirs)| f64::round(1_000.0 * (ours - theirs)) / 1_000.0;
             fresh.iter().zip(driver).map(copies).collect()
         }
         _ => Vec::new(),

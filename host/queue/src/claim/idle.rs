@@ -19,13 +19,10 @@ const LEFT_TO_OTHERS: Duration = Duration::MAX;
 impl Claimer {
     /// Nobody who is idle stands in line to be told so. Those who were about are taken to be still.
     pub(super) async fn nothing_is_due(&mut self) -> Result<bool> {
-        let place = self.last_place().await?;
-        let left_out = place.is_some();
-        let any = match place {
+        let any = match self.last_place().await? {
             Some(place) => self.is_any_around(place).await?,
             None => self.is_any().await?,
         };
-        self.head_left_out = (left_out && !any).then_some(LEFT_TO_OTHERS);
         if !any && self.company {
             self.others_are_about();
         }
@@ -38,7 +35,7 @@ impl Claimer {
             return Ok(None);
         }
         let Some(turn) = self.store.turn(&self.queue).await? else { return Ok(None) };
-        let ours = turn.head_is_due && self.store.look_at_head(&self.queue, &turn).await?;
+        let ours = turn.head_is_due && self.store.announce_look(&self.queue, &turn).await?;
         Ok(turn.place.filter(|_| !ours))
     }
 
@@ -50,11 +47,13 @@ impl Claimer {
     }
 
     /// Of a higher priority than the last claim's, or behind it.
-    async fn is_any_around(&self, place: Place) -> Result<bool> {
+    async fn is_any_around(&mut self, place: Place) -> Result<bool> {
         let (above, behind) = (place.clone().first_of_priority(), place.before(ON_ITS_WAY));
         let look = |stretch| self.store.is_any_due(&self.queue, stretch);
         let (above, behind) =
             tokio::try_join!(look(Stretch::Before(&above)), look(Stretch::Behind(&behind)))?;
-        Ok(above || behind)
+        let any = above || behind;
+        self.head_left_out = (!any).then_some(LEFT_TO_OTHERS);
+        Ok(any)
     }
 }

@@ -129,11 +129,7 @@ impl Rung {
 impl Store {
     /// The bell is there, with something in it: nobody can wait at the end of an empty collection.
     pub(super) async fn hang_bell(&self) -> Result<(), mongodb::error::Error> {
-        let create = self.bell_made();
-        match self.inner.database.run_command(create).await {
-            Err(e) if !super::setup::is_there(&e) => return Err(e),
-            _ => {}
-        }
+        self.make(self.bell_made()).await?;
         if self.inner.bell.find_one(doc! {}).await?.is_none() {
             self.inner.bell.insert_one(Self::first_ring()).await?;
         }

@@ -44,15 +44,20 @@ impl Store {
         self.index_finished().await?;
         self.set_bookends().await.map_err(|e| self.setup_failed(e))?;
         // The first write would make it, and hold up all who begin at once.
-        match database.run_command(self.turns_made()).await {
-            Err(e) if !is_there(&e) => return Err(self.setup_failed(e)),
-            _ => {}
-        }
+        self.make(self.turns_made()).await.map_err(|e| self.setup_failed(e))?;
         self.hang_bell().await.map_err(|e| self.setup_failed(e))?;
         let version = doc! { "$set": { "version": VERSION } };
         let marked = self.inner.meta.update_one(schema(), version).upsert(true);
         marked.await.map_err(|e| self.setup_failed(e))?;
         Ok(())
+    }
+
+    /// Makes a collection where it is missing.
+    pub(super) async fn make(&self, create: Document) -> Result<(), mongodb::error::Error> {
+        match self.inner.database.run_command(create).await {
+            Err(e) if !is_there(&e) => Err(e),
+            _ => Ok(()),
+        }
     }
 
     /// That the server can do what is needed, and the collections are there.
@@ -274,7 +279,7 @@ fn index_names(listed: &Document) -> BTreeSet<String> {
 }
 
 /// True when a collection was to be made that is there.
-pub(super) fn is_there(error: &mongodb::error::Error) -> bool {
+fn is_there(error: &mongodb::error::Error) -> bool {
     match error.kind.as_ref() {
         mongodb::error::ErrorKind::Command(e) => e.code == NAMESPACE_EXISTS,
         _ => false,

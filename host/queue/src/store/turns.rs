@@ -116,8 +116,8 @@ impl Store {
     }
 
     /// Says that the head is being looked at; false when somebody else has just said so.
-    pub(crate) async fn look_at_head(&self, queue: &str, turn: &Turn) -> Result<bool> {
-        let look = transition::look_at_head(queue, turn.head);
+    pub(crate) async fn announce_look(&self, queue: &str, turn: &Turn) -> Result<bool> {
+        let look = transition::announce_look(queue, turn.head);
         Ok(self.write(DOING, Target::Turns, &look).await? == 1)
     }
 

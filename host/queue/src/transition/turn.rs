@@ -68,7 +68,7 @@ pub(crate) fn found_nothing(last: i64) -> Document {
 }
 
 /// The head is being looked at, and nobody has since then.
-pub(crate) fn look_at_head(queue: &str, since: Option<DateTime>) -> Transition {
+pub(crate) fn announce_look(queue: &str, since: Option<DateTime>) -> Transition {
     Transition {
         filter: doc! { "_id": queue, "head": since },
         change: Change::Update(vec![doc! { "$set": { "head": "$$NOW" } }]),
